@@ -1,0 +1,41 @@
+"""Learning algorithms behind one interface; torch, and no knowledge of environments but their `TeamSpec`."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from .registry import load, make, names, summary
+
+if TYPE_CHECKING:
+    from .base import Agent, Config, Policy, Transition
+    from .checks import check_agent
+    from .settings import SettingError
+
+_LAZY = {
+    "Agent": ".base",
+    "Config": ".base",
+    "Policy": ".base",
+    "SettingError": ".settings",
+    "Transition": ".base",
+    "check_agent": ".checks",
+}
+
+__all__ = [
+    "Agent",
+    "Config",
+    "Policy",
+    "SettingError",
+    "Transition",
+    "check_agent",
+    "load",
+    "make",
+    "names",
+    "summary",
+]
+
+
+def __getattr__(name: str) -> Any:  # torch takes over a second to import; listing names must not
+    if name in _LAZY:
+        return getattr(import_module(_LAZY[name], __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

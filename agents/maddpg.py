@@ -1,0 +1,151 @@
+"""MADDPG: deterministic actors with centralised critics.
+
+Source: Lowe, Wu, Tamar, Harb, Abbeel, Mordatch, "Multi-Agent Actor-Critic for Mixed Cooperative-Competitive
+Environments", NeurIPS 2017; equation numbers are that paper's; code github.com/openai/maddpg ("openai") and
+github.com/shariqiqbal2810/maddpg-pytorch ("pytorch").
+
+Deviations, ours:
+- Actors are deterministic with a tanh, the last layer drawn from U(-3e-3, 3e-3) as in "pytorch"; "openai" uses an unsquashed
+  Gaussian on continuous actions.
+- Exploration is Gaussian noise with standard deviation 0.1, clipped (github.com/oxwhirl/facmac), not a process.
+- The other members' actions in the policy gradient come from replay, as in "openai".
+- All critics step, then all actors, then all targets follow.
+- Sizes and rates are this suite's shared ones, not those of the 2017 paper (two layers of 64, learning rate 1e-2 at one
+  update in 100 steps).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from ..envs.base import TeamSpec
+from .base import Policy
+from .ma_ac import SATURATED
+from .networks import Adam, StackedMLP
+from .off_policy import ExploringPolicy, OffPolicyAgent, OffPolicyConfig
+from .replay import Batch
+from .settings import SettingError
+
+
+@dataclass(frozen=True)
+class MADDPGConfig(OffPolicyConfig):
+    """Settings of MADDPG."""
+
+    learning_rate: float = 1e-3
+    """Ours: the papers' 1e-2 belongs to one update in 100 steps."""
+    exploration_noise: float = 0.1
+    """Standard deviation of exploration noise (github.com/oxwhirl/facmac)."""
+    output_penalty: float = 1e-3
+    """Weight of the mean square of actor outputs before the tanh (github.com/openai/maddpg)."""
+    last_layer_bound: float = 3e-3
+    """Bound of the actors' initial last layer (maddpg-pytorch, after Lillicrap et al. 2015)."""
+
+    PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = OffPolicyConfig.PRESETS
+
+    def __post_init__(self) -> None:
+        """Refuse values outside their range."""
+        super().__post_init__()
+        for name in ("exploration_noise", "output_penalty", "last_layer_bound"):
+            if not getattr(self, name) >= 0:
+                raise SettingError(f"setting {name!r} must be at least 0, not {getattr(self, name)}")
+
+
+class MADDPG(OffPolicyAgent):
+    """Multi-agent deep deterministic policy gradient."""
+
+    config_class = MADDPGConfig
+    config: MADDPGConfig
+
+    def __init__(
+        self, team: TeamSpec, config: MADDPGConfig, seeds: tuple[int, ...], device: torch.device | str = "cpu"
+    ) -> None:
+        super().__init__(team, config, seeds, device)
+        n, obs, act, hidden = team.n_agents, team.observation_size, team.action_size, config.hidden
+        bound = config.last_layer_bound
+        self.actor = StackedMLP(n, (obs, *hidden, act), self.streams["init actor"], last_bound=bound)
+        self.critic = StackedMLP(n, (self.x_size + n * act, *hidden, 1), self.streams["init critic"])
+        self.target_actor, self.target_critic = self.actor.copy(), self.critic.copy()
+        self.own_columns = self.x_size + torch.arange(n * act, device=self.device).view(n, act)
+        self.actor_optimizer = Adam([self.actor], config.learning_rate)
+        self.critic_optimizer = Adam([self.critic], config.learning_rate)
+
+    def learn(self, batch: Batch) -> dict[str, Tensor]:
+        """One gradient step of the critics, one of the actors, and the moving averages."""
+        critic_loss = self.critic_loss(batch)
+        critic_loss.sum().backward()
+        self.critic_optimizer.step()
+        output = self.actor(batch.observation)
+        actor_loss = self.actor_loss(batch, output)
+        actor_loss.sum().backward()
+        self.actor_optimizer.step()
+        self.target_critic.track(self.critic, self.config.target_rate)
+        self.target_actor.track(self.actor, self.config.target_rate)
+        return {
+            "critic_loss": critic_loss.detach().mean(1),
+            "actor_loss": actor_loss.detach().mean(1),
+            "saturated": (output.detach().abs() > SATURATED).float().mean((1, 2, 3)),
+        }
+
+    def critic_loss(self, batch: Batch) -> Tensor:
+        """Loss (S, N) of the critics, (6): the target takes all members' target actors."""
+        after = torch.tanh(self.target_actor.frozen(batch.next_observation)).transpose(1, 2).flatten(-2)
+        joint = torch.cat([batch.next_x, after], -1)
+        target = batch.reward + self.config.discount * batch.bootstrap * self.target_critic.frozen(joint)[..., 0]
+        q = self.critic(torch.cat([batch.x, batch.joint_action], -1))[..., 0]
+        return (q - target).square().mean(-1)
+
+    def actor_loss(self, batch: Batch, output: Tensor) -> Tensor:
+        """Loss (S, N) of the actors, (5): own action from the actor, the others' from replay."""
+        action = torch.tanh(output)
+        n, act = self.team.n_agents, self.team.action_size
+        joint = torch.cat([batch.x, batch.joint_action], -1)
+        joint = joint[:, None].repeat(1, n, 1, 1)
+        for i in range(n):
+            start = int(self.own_columns[i, 0])
+            joint[:, i, :, start : start + act] = action[:, i].detach()
+        q = self.critic.frozen(joint, own=action, columns=self.own_columns)[..., 0]
+        penalty = self.config.output_penalty * output.square().mean(-1)
+        return (penalty - q).mean(-1)
+
+    def networks(self) -> dict[str, StackedMLP]:
+        """All networks by name."""
+        return {
+            "actor": self.actor,
+            "critic": self.critic,
+            "target_actor": self.target_actor,
+            "target_critic": self.target_critic,
+        }
+
+    def optimizers(self) -> dict[str, Adam]:
+        """Both optimisers."""
+        return {"actor": self.actor_optimizer, "critic": self.critic_optimizer}
+
+    def policy(self, mode: str = "explore", seed: int | None = None) -> Policy:
+        """`"explore"`: the actor's action with noise; `"greedy"`: without."""
+        return _Noisy(self, seed) if self._check_mode(mode) == "explore" else _Deterministic(self)
+
+
+class _Noisy(ExploringPolicy):
+    agent: MADDPG
+
+    def actions(self, observation: Tensor) -> Tensor:
+        action = torch.tanh(self.agent.actor.frozen(observation))
+        _, n, copies, act = action.shape
+        noise = self.streams.normal("exploration noise", n, copies, act)
+        return (action + self.agent.config.exploration_noise * noise).clamp(-1, 1)
+
+
+class _Deterministic(Policy):
+    def __init__(self, agent: MADDPG) -> None:
+        self.agent = agent
+
+    @torch.no_grad()
+    def act(self, observation: Tensor, mask: Tensor | None, starting: Tensor) -> Tensor:
+        del mask, starting
+        own = self.agent.without_padding(observation).transpose(1, 2)
+        return torch.tanh(self.agent.actor.frozen(own)).transpose(1, 2)

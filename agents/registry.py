@@ -1,0 +1,94 @@
+"""Agents by name: the suite's own table, and entry points of group `coordbench.agents` for everybody else's."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from functools import cache
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+
+    from ..envs.base import TeamSpec
+    from .base import Agent
+
+_OWN = {
+    "ma_ac": (".ma_ac:MAAC", "VM3-AC's skeleton with beta = 0 and no latent variable"),
+    "ma_sac": (".ma_sac:MASAC", "soft actor-critic with centralised critics"),
+    "maddpg": (".maddpg:MADDPG", "deterministic actors, centralised critics (Lowe et al. 2017)"),
+    "random": (".scripted:Random", "uniformly random actions; the zero of every score"),
+    "reference": (".scripted:Reference", "the task's scripted policy; the one of every score"),
+    "vm3ac": (".vm3ac:VM3AC", "variational mutual information between actions (Kim et al. 2023)"),
+}
+
+
+@cache
+def _foreign() -> dict[str, Any]:
+    return {point.name: point for point in entry_points(group="coordbench.agents") if point.name not in _OWN}
+
+
+def names() -> list[str]:
+    """Names of all agents, sorted; cheap, nothing is imported."""
+    return sorted([*_OWN, *_foreign()])
+
+
+def summary(name: str) -> str:
+    """One line about an agent, without importing it."""
+    return _OWN[name][1] if name in _OWN else f"from {_foreign()[name].value}"
+
+
+def load(name: str) -> type[Agent]:
+    """The class of an agent: a name from `names()`, or `module:Class`.
+
+    Raises:
+        ValueError: there is no such agent, or what stands there is not an `Agent`.
+    """
+    from .base import Agent
+
+    if name in _OWN:
+        module, _, attribute = _OWN[name][0].partition(":")
+        found = getattr(import_module(module, __package__), attribute)
+    elif name in _foreign():
+        found = _foreign()[name].load()
+    elif ":" in name:
+        module, _, attribute = name.partition(":")
+        try:
+            found = getattr(import_module(module), attribute)
+        except (ImportError, AttributeError) as error:
+            raise ValueError(f"cannot load agent {name!r}: {error}") from error
+    else:
+        near = difflib.get_close_matches(name, names(), 1)
+        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(names())}"
+        raise ValueError(f"unknown agent {name!r}; {hint}")
+    if not (isinstance(found, type) and issubclass(found, Agent)):
+        raise ValueError(f"agent {name!r} is {found!r}, not a subclass of coordbench.agents.Agent")
+    return found
+
+
+def make(
+    name: str,
+    team: TeamSpec,
+    seeds: tuple[int, ...],
+    device: torch.device | str = "cpu",
+    preset: str | None = None,
+    settings: Mapping[str, Any] | None = None,
+) -> Agent:
+    """An agent ready to learn.
+
+    Args:
+        name: a name from `names()`, or `module:Class`.
+        team: the task's specification.
+        seeds: one integer a run; all are trained together.
+        device: a torch device.
+        preset: a name in the config's `PRESETS`.
+        settings: values that replace defaults and preset.
+
+    Raises:
+        ValueError: an unknown agent, or one that cannot play the task.
+        SettingError: an unknown setting or a value it cannot take.
+    """
+    cls = load(name)
+    return cls(team, cls.config_class.build(preset, settings), seeds, device)

@@ -1,0 +1,52 @@
+"""Agents that do not learn: the fixed points of every score."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ..envs import reference_policy
+from .base import Agent, Policy
+from .streams import Streams
+
+
+class Random(Agent):
+    """Uniformly random actions (allowed ones, where actions are discrete)."""
+
+    def policy(self, mode: str = "explore", seed: int | None = None) -> Policy:
+        """Random actions in every mode."""
+        self._check_mode(mode)
+        return _RandomPolicy(self, Streams(self.seeds, self.device, f"random {mode} {seed}"))
+
+
+class Reference(Agent):
+    """The task's scripted reference policy."""
+
+    def policy(self, mode: str = "explore", seed: int | None = None) -> Policy:
+        """The script, in every mode."""
+        del seed
+        self._check_mode(mode)
+        return _ReferencePolicy(self)
+
+
+class _RandomPolicy(Policy):
+    def __init__(self, agent: Random, streams: Streams) -> None:
+        self.team, self.streams = agent.team, streams
+
+    def act(self, observation: Tensor, mask: Tensor | None, starting: Tensor) -> Tensor:
+        del starting
+        copies = observation.shape[1]
+        if self.team.action_kind == "continuous":
+            return self.streams.uniform("actions", copies, self.team.n_agents, self.team.action_size)
+        draw = self.streams.uniform("actions", copies, self.team.n_agents, self.team.action_size, low=0)
+        return (draw if mask is None else draw.masked_fill(~mask, -1)).argmax(-1)
+
+
+class _ReferencePolicy(Policy):
+    def __init__(self, agent: Reference) -> None:
+        self.script = reference_policy(agent.team)
+
+    def act(self, observation: Tensor, mask: Tensor | None, starting: Tensor) -> Tensor:
+        del mask, starting
+        actions = self.script(observation.flatten(0, 1).cpu().numpy())
+        return torch.from_numpy(actions).to(observation).unflatten(0, observation.shape[:2])

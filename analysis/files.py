@@ -1,0 +1,64 @@
+"""Writing files so that a crash leaves either the old content or the new, never half of it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Writes a UTF-8 file through a temporary neighbour, fsync and rename; makes missing folders.
+
+    Args:
+        path: the file; an existing one is replaced in one step.
+        text: its whole content.
+
+    Raises:
+        OSError: the folder or the file cannot be written; the old content is still there.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    _sync_folder(path.parent)
+
+
+def append_line(path: Path, line: str) -> None:
+    """Appends one line and waits until it is on the disk; what a crash left of a torn last line is cut off.
+
+    Args:
+        path: the file; made when it does not exist.
+        line: text without a newline.
+
+    Raises:
+        OSError: the file cannot be written (a part of the line may be there: the next call removes it).
+    """
+    is_new = not path.exists()
+    with path.open("a+b") as file:
+        if file.seek(0, os.SEEK_END) > 0:
+            file.seek(-1, os.SEEK_END)
+            if file.read(1) != b"\n":
+                file.seek(0)
+                file.truncate(file.read().rfind(b"\n") + 1)
+        file.write(line.encode() + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+    if is_new:
+        _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Makes a rename or a new file in ``folder`` durable; Windows cannot open folders and needs no call."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,229 @@
+"""The command `bench`. Heavy libraries are imported by the commands that need them."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+
+from .. import agents, envs
+from .choices import parse_names
+from .errors import unknown
+from .suite_file import read_suite, suite_names
+
+_PATH = click.Path(path_type=Path)
+
+
+class _Bench(click.Group):
+    """Turns errors of the user into one line and exit status 2."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command."""
+        if ctx.params["debug"]:
+            return super().invoke(ctx)
+        try:
+            return super().invoke(ctx)
+        except OSError as error:
+            place = f"{error.filename}: " if error.filename else ""
+            _stop(f"{place}{error.strerror or error}")
+        except (ValueError, NotImplementedError) as error:
+            _stop(str(error))
+        except KeyboardInterrupt:
+            _stop("interrupted", 130)
+
+
+def _stop(message: str, status: int = 2) -> NoReturn:
+    """Print one line to stderr and leave."""
+    click.echo(f"bench: {' '.join(message.split())}", err=True)
+    sys.exit(status)
+
+
+@click.group(cls=_Bench, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="coordbench", prog_name="bench")
+@click.option("--debug", is_flag=True, help="Show the tracebacks of errors.")
+def main(debug: bool) -> None:
+    """Benchmarks of cooperative multi-agent reinforcement learning.
+
+    Example: bench run --suite coordination --budget smoke
+    """
+    del debug
+    here = str(Path.cwd())
+    if here not in sys.path:  # for module:Class in a file of the user's; last: it must shadow nothing
+        sys.path.append(here)
+
+
+_suite = click.option(
+    "--suite", default="coordination", show_default=True, metavar="NAME", help="A suite, or a .toml file."
+)
+_results = click.option(
+    "--results", type=_PATH, default="results", show_default=True, help="Folder of the records."
+)
+
+
+@main.command()
+@_suite
+@click.option("--budget", metavar="NAME", help="E.g. smoke, quick, paper.  [default: the suite's]")
+@click.option("--agents", "agent_list", metavar="A,B", help="Instead of the suite's; module:Class works.")
+@click.option("--tasks", metavar="X,Y", help="Only these of the suite's.")
+@click.option("--seeds", metavar="SEEDS", help="0-6, 3 or 0,2,5.  [default: the suite's]")
+@click.option(
+    "--set",
+    "settings",
+    metavar="KEY=VALUE",
+    multiple=True,
+    help="AGENT.SETTING=VALUE or task.TASK.SETTING=VALUE; may be repeated.",
+)
+@_results
+@click.option(
+    "--workers", type=click.IntRange(1), help="Processes of one thread each.  [default: one a core]"
+)
+@click.option(
+    "--stack", type=click.IntRange(1), default=4, show_default=True, help="Most seeds trained in one process."
+)
+@click.option("--device", default="cpu", show_default=True, help="Torch device of the agents.")
+@click.option("--retry-failed", is_flag=True, help="Train failed runs again.")
+@click.option("--dry-run", is_flag=True, help="Show what would be trained, and train nothing.")
+def run(
+    suite: str,
+    budget: str | None,
+    agent_list: str | None,
+    tasks: str | None,
+    seeds: str | None,
+    settings: tuple[str, ...],
+    results: Path,
+    workers: int | None,
+    stack: int,
+    device: str,
+    retry_failed: bool,
+    dry_run: bool,
+) -> None:
+    """Train what is missing of a suite, then make its leaderboard.
+
+    Runs that are done are skipped, so the same command goes on after an interruption.
+
+    Example: bench run --agents vm3ac,ma_sac --seeds 0-2 --set vm3ac.beta=0.2
+    """
+    from .run import Request, run_suite
+
+    request = Request(
+        suite=suite,
+        budget=budget,
+        agents=agent_list,
+        tasks=tasks,
+        seeds=seeds,
+        settings=settings,
+        results=results,
+        workers=workers,
+        stack=stack,
+        device=device,
+        retry_failed=retry_failed,
+        dry_run=dry_run,
+    )
+    sys.exit(run_suite(request))
+
+
+@main.command("list")
+@click.argument("kind", required=False, type=click.Choice(["suites", "tasks", "agents"]))
+def list_names(kind: str | None) -> None:
+    """List suites, tasks and agents.
+
+    Example: bench list agents
+    """
+    if kind in (None, "suites"):
+        click.echo("suites")
+        for name in suite_names():
+            suite = read_suite(name)
+            budgets = ", ".join(suite.budgets)
+            click.echo(f"  {name:28} {suite.description} (version {suite.version}; budgets: {budgets})")
+    if kind in (None, "tasks"):
+        click.echo("tasks")
+        for name in envs.names():
+            click.echo(f"  {name}")
+    if kind in (None, "agents"):
+        click.echo("agents")
+        for name in agents.names():
+            click.echo(f"  {name:28} {agents.summary(name)}")
+
+
+@main.command()
+@_results
+@click.option("--out", type=_PATH, required=True, help="Folder of the tables.")
+@click.option("--suite", metavar="NAME", help="Only this suite.")
+@click.option("--budget", metavar="NAME", help="Only this budget.")
+def leaderboard(results: Path, out: Path, suite: str | None, budget: str | None) -> None:
+    """Make the tables (CSV and Markdown) of a results folder.
+
+    Example: bench leaderboard --results results --out tables --budget quick
+    """
+    from .run import show_leaderboard
+
+    show_leaderboard(results, out, suite, budget)
+
+
+@main.command()
+@_suite
+@click.option("--tasks", metavar="X,Y", help="Only these of the suite's.")
+@click.option("--episodes", type=click.IntRange(1), default=10_000, show_default=True, help="Of each policy.")
+@click.option("--out", type=_PATH, help="File to update.  [default: the package's own]")
+def references(suite: str, tasks: str | None, episodes: int, out: Path | None) -> None:
+    """Measure the reference scores: random policy = 0, scripted policy = 1.
+
+    Example: bench references --episodes 1000 --out reference_scores.json
+    """
+    from ..analysis.scores import REFERENCE_SCORES_FILE
+    from .references import update
+
+    known = {task.id: task for task in read_suite(suite).tasks}
+    chosen = parse_names(tasks) or list(known)
+    for task in chosen:
+        if task not in known:
+            raise ValueError(unknown(f"task of suite {suite!r}:", task, known))
+    path = out or REFERENCE_SCORES_FILE
+    for task, found in update(path, [known[task] for task in chosen], episodes).items():
+        click.echo(f"{task:30} random {found.random:9.2f}   reference {found.reference:9.2f}")
+    click.echo(path)
+
+
+@main.command("check-env")
+@click.argument("task")
+def check_env(task: str) -> None:
+    """Test a task against the contract of environments.
+
+    Example: bench check-env predator_prey_2-v1
+    """
+    try:
+        envs.check_env(task)
+    except envs.ContractError as error:
+        _stop(f"{task}: {error}", 1)
+    click.echo(f"{task} keeps the contract: spaces, resets, seeds, batching, snapshots, time limit, refusals")
+
+
+@main.command("check-agent")
+@click.argument("agent")
+def check_agent(agent: str) -> None:
+    """Test an agent, a name or module:Class, against the contract of agents.
+
+    Example: bench check-agent mypackage.cool:Cool
+    """
+    try:
+        checked = agents.check_agent(agent)
+    except AssertionError as error:
+        _stop(f"{agent}: {error}", 1)
+    else:
+        for line in checked or ():
+            click.echo(line)
+        click.echo(f"{agent} keeps the contract")
+
+
+@main.command()
+@click.option("--out", type=_PATH, help="JSON file for the figures.")
+def speed(out: Path | None) -> None:
+    """Measure environment steps and updates a second beside plain implementations.
+
+    Example: bench speed --out speed.json
+    """
+    from .speed import run as measure
+
+    measure(out)

@@ -1,0 +1,89 @@
+"""Evaluation: a fixed set of episodes, the same for every agent, seed and point in time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..agents import Agent
+from ..envs import TeamEnv, copy_seeds
+
+EVALUATION_SEED = 0x5EED_E7A1
+"""Start states of all evaluations. Training seeds are small integers, so the two never meet."""
+
+
+@dataclass(frozen=True)
+class Episodes:
+    """What came of the episodes of one evaluation, one row a seed.
+
+    Attributes:
+        returns: (S, episodes) undiscounted team returns.
+        lengths: (S, episodes) steps.
+        metrics: task metric to (S, episodes), its value at the end of the episode.
+        observation: (S, episodes, N, obs) halfway through, for diagnostics.
+    """
+
+    returns: np.ndarray
+    lengths: np.ndarray
+    metrics: dict[str, np.ndarray]
+    observation: Tensor
+
+
+def evaluate(env: TeamEnv, agent: Agent, mode: str = "greedy") -> Episodes:
+    """Play one episode in every copy of `env`, which holds as many for each seed.
+
+    Args:
+        env: S * episodes copies, seed by seed.
+        agent: acts for S seeds.
+        mode: the agent's way to act.
+    """
+    n_seeds = len(agent.seeds)
+    episodes = env.num_envs // n_seeds
+    policy = agent.policy(mode, seed=0)
+    observation, info = env.reset(seed=copy_seeds(EVALUATION_SEED, episodes) * n_seeds)
+    returns, lengths = np.zeros(env.num_envs), np.zeros(env.num_envs, np.int64)
+    metrics = {name: np.zeros(env.num_envs) for name in env.team.metrics}
+    playing = np.ones(env.num_envs, bool)
+    starting = np.ones(env.num_envs, bool)
+    halfway = stacked(observation, n_seeds, agent.device)
+    step = 0
+    while playing.any():
+        now = stacked(observation, n_seeds, agent.device)
+        halfway = now if step == env.team.horizon // 2 else halfway
+        actions = policy.act(now, mask_of(info, n_seeds, agent.device), stacked(starting, n_seeds, agent.device))
+        observation, reward, terminated, truncated, info = env.step(flattened(actions))
+        returns += np.where(playing, reward, 0)
+        lengths += playing
+        starting = terminated | truncated
+        for name, values in metrics.items():
+            ended = playing & starting
+            values[ended] = info[name][ended]
+        playing &= ~starting
+        if starting.any() and playing.any():
+            observation, info = env.reset(options={"reset_mask": starting})
+        step += 1
+    rows = (n_seeds, episodes)
+    return Episodes(
+        returns.reshape(rows), lengths.reshape(rows), {k: v.reshape(rows) for k, v in metrics.items()}, halfway
+    )
+
+
+def stacked(array: np.ndarray, n_seeds: int, device: torch.device) -> Tensor:
+    """(S * E, ...) from an environment as (S, E, ...) for an agent."""
+    tensor = torch.from_numpy(array).to(device)
+    return tensor.view(n_seeds, -1, *array.shape[1:])
+
+
+def flattened(actions: Tensor) -> np.ndarray:
+    """(S, E, N, ...) from an agent as (S * E, N, ...) for an environment; failed seeds' NaN become zero."""
+    return torch.nan_to_num(actions, nan=0.0, posinf=0.0, neginf=0.0).flatten(0, 1).cpu().numpy()
+
+
+def mask_of(info: dict[str, Any], n_seeds: int, device: torch.device) -> Tensor | None:
+    """The action masks (S, E, N, n) of discrete tasks."""
+    mask = info.get("action_mask")
+    return None if mask is None else stacked(mask, n_seeds, device)

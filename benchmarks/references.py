@@ -1,0 +1,59 @@
+"""The reference scores, measured: what the random policy and a task's scripted policy reach."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from .. import agents, envs
+from ..analysis.scores import TaskReference, reference_scores, write_reference_scores
+from .evaluate import EVALUATION_SEED, evaluate
+from .suite import SuiteTask
+
+EPISODES = 10_000
+"""Enough that the standard error of each number is below a percent of the distance between the two."""
+
+
+def measure(task: SuiteTask, episodes: int = EPISODES) -> TaskReference:
+    """Play the agents `random` and `reference` as evaluations do; the same numbers on every call.
+
+    Args:
+        task: a suite's task, with its settings for evaluation.
+        episodes: of each agent; the first ones start as the episodes of an evaluation do.
+    """
+    settings: Mapping[str, Any] = {**task.settings, **task.evaluation_settings}
+    env = envs.make(task.id, num_envs=episodes, **settings)
+    returns = {
+        name: round(float(evaluate(env, agents.make(name, env.team, (0,))).returns.mean()), 3)
+        for name in ("random", "reference")
+    }
+    return TaskReference(
+        random=returns["random"],
+        reference=returns["reference"],
+        episodes=episodes,
+        evaluation_settings=dict(settings),
+        seed=EVALUATION_SEED,
+    )
+
+
+def update(path: Path, tasks: Iterable[SuiteTask], episodes: int = EPISODES) -> Mapping[str, TaskReference]:
+    """Measure tasks and put them into a file of reference scores, whose other tasks stay.
+
+    The file's version rises by one if any number in it changes.
+
+    Args:
+        path: the file; it need not exist.
+        tasks: to measure.
+        episodes: of each agent and task.
+
+    Returns:
+        The measured tasks, by id.
+    """
+    old = reference_scores(path) if path.exists() else None
+    known = dict(old.tasks) if old else {}
+    version = old.version if old else 0
+    measured = {task.id: measure(task, episodes) for task in tasks}
+    if any(known.get(task) != found for task, found in measured.items()):
+        write_reference_scores(path, known | measured, version + 1)
+    return measured

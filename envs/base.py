@@ -1,0 +1,211 @@
+"""TeamEnv: the contract of every environment. ``check_env`` (checks.py) tests it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+from gymnasium.spaces import Box
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
+
+from .inputs import ADMITTED, admit, check_snapshot, checked_actions, refusal, reset_mask
+from .seeding import streams
+from .team import TeamSpec
+
+__all__ = ["ReferencePolicy", "TeamEnv", "TeamSpec"]
+
+ReferencePolicy = Callable[[np.ndarray], np.ndarray]
+"""From observations (B, N, obs) to actions (B, N, act)."""
+
+StepResult = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]
+
+
+class TeamEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
+    """B copies of a task, stepped together.
+
+    Autoreset is disabled: the observation after the last step is the true last one; start finished copies
+    again with ``reset(options={"reset_mask": truncated | terminated})``. The time limit is a truncation,
+    never a termination.
+
+    A task is a subclass with ``settings_type``, ``presets``, ``describe``, ``reference_policy`` and the three
+    hooks ``_start``, ``_advance`` and ``_observe``. What a copy remembers from step to step must be made by
+    ``_state_array``; then ``snapshot`` and ``restore`` need no code of the task.
+
+    Args:
+        team: the task (see ``coordbench.envs.spec``).
+        num_envs: B, number of copies.
+        seed: of the first ``reset()`` that names none; from the operating system if None.
+        observation_bound: observations lie within [-observation_bound, observation_bound].
+
+    Attributes:
+        team: the TeamSpec.
+        single_observation_space: Box (N, obs), float32 (or float64 with the setting ``dtype="float64"``).
+        single_action_space: Box(-1, 1, (N, act)) float32.
+    """
+
+    settings_type: ClassVar[type]
+    """Frozen dataclass, the only place where defaults stand."""
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]]
+    """Task id -> the settings that it stands for."""
+    metadata: dict[str, Any] = {"autoreset_mode": AutoresetMode.DISABLED, "render_modes": []}  # noqa: RUF012
+
+    def __init__(
+        self,
+        team: TeamSpec,
+        num_envs: int = 1,
+        seed: int | Sequence[int] | None = None,
+        observation_bound: float = np.inf,
+    ) -> None:
+        if num_envs < 1:
+            raise ValueError(f"num_envs must be >= 1, got {num_envs}")
+        if team.action_kind != "continuous":
+            raise ValueError(f"{team.task_id}: TeamEnv steps continuous actions only, not {team.action_kind}")
+        self.team = team
+        self.num_envs = num_envs
+        self._float = np.dtype(team.settings.get("dtype", "float32"))
+        observation_shape = (team.n_agents, team.observation_size)
+        bound = observation_bound
+        self.single_observation_space = Box(-bound, bound, observation_shape, self._float)  # type: ignore[arg-type]
+        self.single_action_space = Box(-1.0, 1.0, (team.n_agents, team.action_size), np.float32)
+        self.observation_space = batch_space(self.single_observation_space, num_envs)
+        self.action_space = batch_space(self.single_action_space, num_envs)
+
+        self._observation_shape = (num_envs, *observation_shape)
+        self._state_shape = (num_envs, team.state_size)
+        self._action_shape = (num_envs, team.n_agents, team.action_size)
+        self._reward_shape = (num_envs, team.n_agents)
+        self._actions = np.zeros(self._action_shape)
+        self._arrays: dict[str, np.ndarray] = {}
+        self._elapsed = self._state_array("elapsed", (), np.int64)
+        self._finished = self._state_array("finished", (), np.bool_)
+        self._generator = self._state_array("generator", (), np.uint64)
+        self._metrics = self._state_array("metrics", (len(team.metrics),), np.float64)
+        self._finished[:] = True
+        first = int(np.random.SeedSequence().generate_state(1, np.uint64)[0]) if seed is None else seed
+        self._generator[:] = streams(first, num_envs)
+
+    @classmethod
+    def describe(cls, task_id: str, settings: Any) -> TeamSpec:
+        """The TeamSpec of ``task_id`` under ``settings``, an instance of ``settings_type``; cheap."""
+        raise NotImplementedError(f"{cls.__name__} must define describe()")
+
+    @staticmethod
+    def reference_policy(team: TeamSpec) -> ReferencePolicy:
+        """The task's scripted policy, acting on observations only: the score 1 of normalised returns."""
+        raise NotImplementedError(f"{team.task_id} has no reference policy")
+
+    def _start(self, mask: np.ndarray) -> None:
+        """Draws new episodes for the copies in ``mask`` (B,) bool; ``_metrics`` there is already zero."""
+        raise NotImplementedError
+
+    def _advance(
+        self, observation: np.ndarray, state: np.ndarray, agent_reward: np.ndarray, reward: np.ndarray
+    ) -> np.ndarray | None:
+        """Plays ``self._actions`` (B, N, act), updates ``self._metrics`` (B, metrics), fills the arguments.
+
+        Args:
+            observation: (B, N, obs), as ``_observe`` would fill it afterwards.
+            state: (B, state), likewise.
+            agent_reward: (B, N), what each member receives.
+            reward: (B,), the team reward.
+
+        Returns:
+            Which copies have terminated (B,) bool, as a new array, or None if none has.
+        """
+        raise NotImplementedError
+
+    def _observe(self, observation: np.ndarray, state: np.ndarray) -> None:
+        """Fills ``observation`` (B, N, obs) and ``state`` (B, state) from the state arrays alone."""
+        raise NotImplementedError
+
+    def _state_array(self, name: str, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+        """A zero array (B, *shape) that belongs to the snapshot under ``name``."""
+        array = np.zeros((self.num_envs, *shape), dtype)
+        self._arrays[name] = array
+        return array
+
+    def reset(
+        self, *, seed: int | Sequence[int] | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[np.ndarray, dict[str, Any]]:
+        """Starts episodes: of all copies, or of those in ``options["reset_mask"]``.
+
+        Args:
+            seed: one integer for all, from which each copy gets its own stream (``copy_seeds``), or B
+                integers, used as they are. Without a seed the streams go on. Copies outside the mask keep
+                theirs.
+            options: ``{"reset_mask": (B,) bool}`` or None.
+
+        Returns:
+            Observation (B, N, obs) and info ("state" and metrics) of all copies, restarted or not.
+
+        Raises:
+            ValueError: an unknown option, a mask of wrong shape or type, an invalid seed.
+        """
+        mask = reset_mask(options, self.num_envs)
+        if seed is not None:
+            self._generator[mask] = streams(seed, self.num_envs)[mask]
+        self._elapsed[mask] = 0
+        self._finished[mask] = False
+        self._metrics[mask] = 0.0
+        self._start(mask)
+        return self.observe()
+
+    def observe(self) -> tuple[np.ndarray, dict[str, Any]]:
+        """The present observation (B, N, obs) and info ("state" and metrics), e.g. after ``restore``."""
+        observation = np.empty(self._observation_shape, self._float)
+        info: dict[str, Any] = {"state": np.empty(self._state_shape, self._float)}
+        self._observe(observation, info["state"])
+        info.update(zip(self.team.metrics, self._metrics.T.copy(), strict=True))
+        return observation, info
+
+    def step(self, actions: np.ndarray) -> StepResult:
+        """Plays one step in every copy.
+
+        Args:
+            actions: (B, N, act) finite numbers; values outside [-1, 1] are clipped.
+
+        Returns:
+            Observation (B, N, obs), team reward (B,) float64, terminated (B,) bool, truncated (B,) bool, and
+            info: "state" (B, state), "agent_reward" (B, N) and each metric (B,), running values of the
+                episode. All arrays
+            are new and stay as they are.
+
+        Raises:
+            gymnasium.error.ResetNeeded: a copy has finished its episode or has not begun one.
+            ValueError: actions of wrong shape or type, or not finite. Nothing has been stepped then.
+        """
+        num_envs = self.num_envs
+        actions = checked_actions(actions, self._action_shape)
+        truncated = np.empty(num_envs, np.bool_)
+        verdict = admit(actions, self._elapsed, self._finished, self.team.horizon, self._actions, truncated)
+        if verdict != ADMITTED:
+            raise refusal(verdict, actions, self._finished)
+        reward = np.empty(num_envs)
+        agent_reward = np.empty(self._reward_shape)
+        observation = np.empty(self._observation_shape, self._float)
+        state = np.empty(self._state_shape, self._float)
+        terminated = self._advance(observation, state, agent_reward, reward)
+        if terminated is None:
+            terminated = np.zeros(num_envs, np.bool_)
+        else:
+            np.logical_or(self._finished, terminated, out=self._finished)
+        info = dict(zip(self.team.metrics, self._metrics.T.copy(), strict=True))
+        info["state"] = state
+        info["agent_reward"] = agent_reward
+        return observation, reward, terminated, truncated, info
+
+    def snapshot(self) -> dict[str, np.ndarray]:
+        """All that the future depends on, as copies of arrays (B, ...): picklable, savable by np.savez."""
+        return {name: array.copy() for name, array in self._arrays.items()}
+
+    def restore(self, snapshot: Mapping[str, np.ndarray]) -> None:
+        """Goes back to a snapshot of an environment of the same task, settings and B.
+
+        Raises:
+            ValueError: the snapshot has other arrays than this environment; nothing has been changed then.
+        """
+        check_snapshot(snapshot, self._arrays)
+        for name, array in self._arrays.items():
+            array[...] = snapshot[name]

@@ -1,0 +1,135 @@
+"""A task as PettingZoo sees it: one copy, dictionaries keyed by member."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from gymnasium.spaces import Box, Space
+from pettingzoo import ParallelEnv
+
+from .base import TeamEnv
+from .registry import make
+
+Spaces = dict[str, Space[np.ndarray]]
+
+
+def parallel_env(task_id: str, **settings: Any) -> TeamParallelEnv:
+    """A PettingZoo ``ParallelEnv`` of a task, members ``"agent_0"``, ``"agent_1"``, ...
+
+    Args:
+        task_id: one of ``names()``.
+        **settings: the task's settings.
+
+    Raises:
+        ValueError: unknown task or setting, wrong type or value.
+    """
+    return TeamParallelEnv(make(task_id, num_envs=1, **settings))
+
+
+class TeamParallelEnv(ParallelEnv[str, np.ndarray, np.ndarray]):
+    """One copy of a TeamEnv in PettingZoo's parallel form.
+
+    Observations have each member's true size; a member's reward is its ``info["agent_reward"]``; every
+    member's info holds the task metrics as floats.
+
+    Args:
+        env: a TeamEnv with one copy; the view owns it from now on.
+    """
+
+    def __init__(self, env: TeamEnv) -> None:
+        if env.num_envs != 1:
+            raise ValueError(f"the parallel view needs one copy, got num_envs={env.num_envs}")
+        team = env.team
+        self.env = env
+        self.team = team
+        self.metadata = {"name": team.task_id, "render_modes": [], "is_parallelizable": True}
+        self.render_mode = None
+        self.possible_agents = [f"agent_{i}" for i in range(team.n_agents)]
+        self.agents: list[str] = []
+        whole = env.single_observation_space
+        assert isinstance(whole, Box)
+        dtype: Any = whole.dtype
+        sizes = enumerate(team.observation_sizes)
+        boxes = [Box(whole.low[i, :size], whole.high[i, :size], dtype=dtype) for i, size in sizes]
+        self.observation_spaces: Spaces = dict(zip(self.possible_agents, boxes, strict=True))
+        self.action_spaces: Spaces = {
+            name: Box(-1.0, 1.0, (team.action_size,), np.float32) for name in self.possible_agents
+        }
+        self.state_space = Box(-np.inf, np.inf, (team.state_size,), dtype)
+        self._state = np.zeros(team.state_size, dtype)
+
+    def observation_space(self, agent: str) -> Space[np.ndarray]:
+        """The member's observation space, the same object each time."""
+        return self.observation_spaces[agent]
+
+    def action_space(self, agent: str) -> Space[np.ndarray]:
+        """The member's action space, the same object each time."""
+        return self.action_spaces[agent]
+
+    def reset(
+        self,
+        seed: int | None = None,
+        options: dict | None = None,  # noqa: ARG002
+    ) -> tuple[dict[str, np.ndarray], dict[str, dict[str, Any]]]:
+        """Starts an episode; without a seed the generator goes on. There are no options.
+
+        Returns:
+            Observations and infos by member.
+        """
+        observation, info = self.env.reset(seed=seed)
+        self.agents = list(self.possible_agents)
+        return self._observations(observation), self._infos(info)
+
+    def step(
+        self, actions: dict[str, np.ndarray]
+    ) -> tuple[
+        dict[str, np.ndarray],
+        dict[str, float],
+        dict[str, bool],
+        dict[str, bool],
+        dict[str, dict[str, Any]],
+    ]:
+        """Plays one step.
+
+        Args:
+            actions: one action (act,) for each member; without members left (episode over) it is not looked
+                at.
+
+        Returns:
+            Observations, rewards, terminations, truncations and infos by member; empty when the episode was
+            over.
+
+        Raises:
+            ValueError: a member is missing or unknown, or an action is of the wrong shape or not finite.
+        """
+        if not self.agents:
+            return {}, {}, {}, {}, {}
+        odd = sorted(actions.keys() ^ set(self.agents))
+        if odd:
+            raise ValueError(
+                f"actions must name exactly the members {', '.join(self.agents)}; odd: {', '.join(odd)}"
+            )
+        joint = np.stack([np.asarray(actions[name]) for name in self.possible_agents])[None]
+        observation, _, terminated, truncated, info = self.env.step(joint)
+        rewards = dict(zip(self.possible_agents, map(float, info["agent_reward"][0]), strict=True))
+        terminations = dict.fromkeys(self.possible_agents, bool(terminated[0]))
+        truncations = dict.fromkeys(self.possible_agents, bool(truncated[0]))
+        if terminated[0] or truncated[0]:
+            self.agents = []
+        return self._observations(observation), rewards, terminations, truncations, self._infos(info)
+
+    def state(self) -> np.ndarray:
+        """The state (state_size,) of the last reset or step."""
+        return self._state.copy()
+
+    def close(self) -> None:
+        """Nothing to release."""
+
+    def _observations(self, observation: np.ndarray) -> dict[str, np.ndarray]:
+        sizes = self.team.observation_sizes
+        return {name: observation[0, i, : sizes[i]] for i, name in enumerate(self.possible_agents)}
+
+    def _infos(self, info: dict[str, Any]) -> dict[str, dict[str, Any]]:
+        self._state = info["state"][0]
+        return {name: {m: float(info[m][0]) for m in self.team.metrics} for name in self.possible_agents}

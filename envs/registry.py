@@ -1,0 +1,105 @@
+"""Task ids, and what can be made from them. Light: a task's module is imported when it is first asked for.
+
+Tasks of other packages join through the entry-point group ``coordbench.envs``: name = task id, value =
+``"package.module:Class"`` with a TeamEnv subclass whose ``presets`` hold that id.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping, Sequence
+from importlib.metadata import EntryPoint, entry_points
+from typing import TYPE_CHECKING, Any
+
+from .settings import resolve, suggestion
+
+if TYPE_CHECKING:
+    from .base import ReferencePolicy, TeamEnv
+    from .team import TeamSpec
+
+GROUP = "coordbench.envs"
+TASKS = {
+    "cooperative_navigation_3-v1": "navigation:CooperativeNavigation",
+    "predator_prey_2-v1": "predator_prey:PredatorPrey",
+    "predator_prey_3-v1": "predator_prey:PredatorPrey",
+    "predator_prey_4-v1": "predator_prey:PredatorPrey",
+}
+
+
+def names() -> list[str]:
+    """All task ids, sorted: the package's own and those of installed packages."""
+    return sorted(TASKS.keys() | _outside().keys())
+
+
+def make(
+    task_id: str, num_envs: int = 1, seed: int | Sequence[int] | None = None, **settings: Any
+) -> TeamEnv:
+    """Makes a batch of copies of a task.
+
+    Args:
+        task_id: one of ``names()``.
+        num_envs: B.
+        seed: of the first ``reset()``, as ``TeamEnv.reset`` takes it; from the operating system if None.
+        **settings: the task's settings (its settings class lists them).
+
+    Returns:
+        The environment; call ``reset`` first.
+
+    Raises:
+        ValueError: unknown task or setting (with the nearest known name), wrong type or value.
+    """
+    return task_class(task_id)(spec(task_id, settings), num_envs, seed)
+
+
+def spec(task_id: str, settings: Mapping[str, Any] | None = None) -> TeamSpec:
+    """What a task is, without making or compiling it.
+
+    Raises:
+        ValueError: as ``make``.
+    """
+    task = task_class(task_id)
+    return task.describe(task_id, resolve(task.settings_type, task_id, task.presets[task_id], settings or {}))
+
+
+def reference_policy(team: TeamSpec) -> ReferencePolicy:
+    """The scripted policy of ``team``'s task: from observations (B, N, obs) to actions (B, N, act).
+
+    Raises:
+        ValueError: unknown task.
+        NotImplementedError: the task (of another package) has none.
+    """
+    return task_class(team.task_id).reference_policy(team)
+
+
+def task_class(task_id: str) -> type[TeamEnv]:
+    """The TeamEnv subclass behind a task id.
+
+    Raises:
+        ValueError: unknown id, or another package's entry point that does not hold what it should.
+    """
+    if task_id in TASKS:
+        module, _, name = TASKS[task_id].partition(":")
+        return getattr(importlib.import_module(f".{module}", __package__), name)
+    outside = _outside()
+    if task_id not in outside:
+        hint = suggestion(task_id, names()) or f"; known: {', '.join(names())}"
+        raise ValueError(f"unknown task {task_id!r}{hint}")
+    return _load(outside[task_id])
+
+
+def _outside() -> dict[str, EntryPoint]:
+    return {point.name: point for point in entry_points(group=GROUP)}
+
+
+def _load(point: EntryPoint) -> type[TeamEnv]:
+    from .base import TeamEnv
+
+    try:
+        task = point.load()
+    except (ImportError, AttributeError) as error:
+        raise ValueError(f"task {point.name!r}: its entry point {point.value!r} fails: {error}") from error
+    if not (isinstance(task, type) and issubclass(task, TeamEnv) and point.name in task.presets):
+        raise ValueError(
+            f"task {point.name!r}: {point.value!r} must be a TeamEnv subclass with that id among its presets"
+        )
+    return task

@@ -1,0 +1,97 @@
+"""A leaderboard on the terminal, readable at 80 columns."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from rich.console import Group
+from rich.markup import escape
+from rich.table import Table
+
+from .board import Leaderboard
+from .text import Row, best_and_tied, interval, number, return_digits, rows_of
+
+_AGGREGATES = {"iqm": "IQM score", "optimality_gap": "Optimality gap"}
+_DIGITS = 2
+
+
+def terminal_table(board: Leaderboard) -> Group:
+    """The overall table, best agent first, and below it the return of every agent on every task.
+
+    Args:
+        board: the numbers.
+
+    Returns:
+        Something for ``rich.console.Console.print``.
+    """
+    order = {agent: place for place, agent in enumerate(board.agents["agent"])}
+    by_task: dict[str, list[Row]] = {}
+    for row in sorted(rows_of(board.tasks), key=lambda row: order[row["agent"]]):
+        by_task.setdefault(row["task"], []).append(row)
+    return Group(
+        _overall(board), *[_task(by_task[task]) for task in sorted(by_task)], escape(_caption(board))
+    )
+
+
+def _overall(board: Leaderboard) -> Table:
+    table = Table(title=escape(f"{board.suite}, budget {board.budget}"))
+    table.add_column("Agent", overflow="fold")
+    for heading in _AGGREGATES.values():
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("Runs")
+    rows = rows_of(board.agents)
+    best = {
+        name: best_and_tied(rows, name, f"{name}_low", f"{name}_high", _DIGITS)[0] for name in _AGGREGATES
+    }
+    for row in rows:
+        cells = [
+            _estimate(row, (name, f"{name}_low", f"{name}_high"), _DIGITS, row["agent"] in best[name])
+            for name in _AGGREGATES
+        ]
+        table.add_row(escape(row["agent"]), *cells, _runs(row))
+    return table
+
+
+def _task(rows: Sequence[Row]) -> Table:
+    first = rows[0]
+    table = Table(title=escape(f"{first['task']}, return: {first['return_unit']}"))
+    table.add_column("Agent", overflow="fold")
+    table.add_column("Return", justify="right", no_wrap=True)
+    table.add_column("Score", justify="right", no_wrap=True)
+    table.add_column("Runs")
+    digits = return_digits([row["return"] for row in rows])
+    best, _ = best_and_tied(rows, "return", "low", "high", digits)
+    for row in rows:
+        value = _estimate(row, ("return", "low", "high"), digits, row["agent"] in best)
+        if math.isnan(row["return"]) and not math.isnan(row["short_return"]):
+            value = f"{number(row['short_return'], digits)} (short)"
+        score = _estimate(row, ("score", "score_low", "score_high"), _DIGITS, is_best=False)
+        table.add_row(escape(row["agent"]), value, score, _runs(row))
+    return table
+
+
+def _estimate(row: Row, columns: tuple[str, str, str], digits: int, is_best: bool) -> str:
+    name, low, high = columns
+    text = number(row[name], digits)
+    bounds = escape(interval(row[low], row[high], digits))
+    return f"{f'[bold green]{text}[/]' if is_best else text} {bounds}"
+
+
+def _runs(row: Row) -> str:
+    """``7 done``, and how many are not."""
+    holes = [
+        f"{row[f'runs_{outcome}']} {outcome}"
+        for outcome in ("short", "failed", "missing")
+        if row[f"runs_{outcome}"]
+    ]
+    return ", ".join([f"{row['runs_done']} done", *holes])
+
+
+def _caption(board: Leaderboard) -> str:
+    bootstrap = board.bootstrap
+    return (
+        f"score 0 = random, 1 = scripted reference (version {board.references.version}); "
+        f"[…]: {bootstrap.confidence:.0%} bootstrap over seeds, {bootstrap.repetitions:,} repetitions, "
+        f"seed {bootstrap.seed}"
+    )
