@@ -147,5 +147,7 @@ class Agent(ABC):
 
     def _check_mode(self, mode: str) -> str:
         if mode not in self.modes:
-            raise ValueError(f"unknown mode {mode!r} of {type(self).__name__}; it has {', '.join(self.modes)}")
+            raise ValueError(
+                f"unknown mode {mode!r} of {type(self).__name__}; it has {', '.join(self.modes)}"
+            )
         return mode

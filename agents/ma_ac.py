@@ -53,9 +53,13 @@ class MAACConfig(OffPolicyConfig):
         """Refuse values outside their range."""
         super().__post_init__()
         if self.log_std_min > self.log_std_max:
-            raise SettingError(f"setting 'log_std_min' must not exceed {self.log_std_max}, not {self.log_std_min}")
+            raise SettingError(
+                f"setting 'log_std_min' must not exceed {self.log_std_max}, not {self.log_std_min}"
+            )
         if self.exploration_noise < 0:
-            raise SettingError(f"setting 'exploration_noise' must be at least 0, not {self.exploration_noise}")
+            raise SettingError(
+                f"setting 'exploration_noise' must be at least 0, not {self.exploration_noise}"
+            )
 
 
 @dataclass

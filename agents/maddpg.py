@@ -95,7 +95,9 @@ class MADDPG(OffPolicyAgent):
         """Loss (S, N) of the critics, (6): the target takes all members' target actors."""
         after = torch.tanh(self.target_actor.frozen(batch.next_observation)).transpose(1, 2).flatten(-2)
         joint = torch.cat([batch.next_x, after], -1)
-        target = batch.reward + self.config.discount * batch.bootstrap * self.target_critic.frozen(joint)[..., 0]
+        target = (
+            batch.reward + self.config.discount * batch.bootstrap * self.target_critic.frozen(joint)[..., 0]
+        )
         q = self.critic(torch.cat([batch.x, batch.joint_action], -1))[..., 0]
         return (q - target).square().mean(-1)
 

@@ -70,7 +70,9 @@ class OffPolicyConfig(Config):
                 span = f"at least {low}" if high is None else f"between {low} and {high}"
                 raise SettingError(f"setting {name!r} must be {span}, not {value!r}")
         if not self.hidden or min(self.hidden) < 1:
-            raise SettingError(f"setting 'hidden' needs at least one layer of positive width, not {self.hidden!r}")
+            raise SettingError(
+                f"setting 'hidden' needs at least one layer of positive width, not {self.hidden!r}"
+            )
 
 
 class OffPolicyAgent(Agent):
@@ -82,14 +84,25 @@ class OffPolicyAgent(Agent):
     """Whether `learn` reads the members' next observations."""
 
     def __init__(
-        self, team: TeamSpec, config: OffPolicyConfig, seeds: tuple[int, ...], device: torch.device | str = "cpu"
+        self,
+        team: TeamSpec,
+        config: OffPolicyConfig,
+        seeds: tuple[int, ...],
+        device: torch.device | str = "cpu",
     ) -> None:
         super().__init__(team, config, seeds, device)
         if team.action_kind != "continuous":
-            raise ValueError(f"{type(self).__name__} needs continuous actions; {team.task_id} has discrete ones")
+            raise ValueError(
+                f"{type(self).__name__} needs continuous actions; {team.task_id} has discrete ones"
+            )
         self.streams = Streams(self.seeds, device)
         self.replay = Replay(
-            team, len(self.seeds), config.buffer_size, self.device, config.critic_input, self.needs_next_observation
+            team,
+            len(self.seeds),
+            config.buffer_size,
+            self.device,
+            config.critic_input,
+            self.needs_next_observation,
         )
         self.n_steps = 0
         self._n_updates = 0
@@ -113,7 +126,9 @@ class OffPolicyAgent(Agent):
     def x_size(self) -> int:
         """Numbers in `Batch.x`."""
         team = self.team
-        return team.state_size if self.config.critic_input == "state" else team.n_agents * team.observation_size
+        return (
+            team.state_size if self.config.critic_input == "state" else team.n_agents * team.observation_size
+        )
 
     @property
     def n_updates(self) -> int:

@@ -41,7 +41,9 @@ def _fit(name: str, value: Any, kind: Any) -> Any:
     origin = get_origin(kind)
     if origin is Literal:
         if value not in get_args(kind):
-            raise SettingError(f"setting {name!r} is one of {', '.join(map(repr, get_args(kind)))}, not {value!r}")
+            raise SettingError(
+                f"setting {name!r} is one of {', '.join(map(repr, get_args(kind)))}, not {value!r}"
+            )
         return value
     if origin in (Union, types.UnionType):
         for option in get_args(kind):

@@ -199,11 +199,15 @@ class VM3AC(MASAC):
         if self._check_mode(mode) == "explore":
             return GaussianExploration(self, seed)
         n, size = self.team.n_agents, self.latent_size
-        return MeanPolicy(self, latent_source(mode, self.seeds, n, size, 0 if seed is None else seed, self.device))
+        return MeanPolicy(
+            self, latent_source(mode, self.seeds, n, size, 0 if seed is None else seed, self.device)
+        )
 
     def exploration_latent(self, streams: Streams, copies: int) -> Tensor | None:
         """One z ~ N(0, I) a step and copy, common to all members, (S, 1, E, K)."""
-        return streams.normal("explore latent", copies, self.latent_size)[:, None] if self.latent_size else None
+        return (
+            streams.normal("explore latent", copies, self.latent_size)[:, None] if self.latent_size else None
+        )
 
     @torch.no_grad()
     def diagnose(self, observation: Tensor) -> dict[str, Tensor]:

@@ -54,7 +54,9 @@ def evaluate(env: TeamEnv, agent: Agent, mode: str = "greedy") -> Episodes:
     while playing.any():
         now = stacked(observation, n_seeds, agent.device)
         halfway = now if step == env.team.horizon // 2 else halfway
-        actions = policy.act(now, mask_of(info, n_seeds, agent.device), stacked(starting, n_seeds, agent.device))
+        actions = policy.act(
+            now, mask_of(info, n_seeds, agent.device), stacked(starting, n_seeds, agent.device)
+        )
         observation, reward, terminated, truncated, info = env.step(flattened(actions))
         returns += np.where(playing, reward, 0)
         lengths += playing
@@ -68,7 +70,10 @@ def evaluate(env: TeamEnv, agent: Agent, mode: str = "greedy") -> Episodes:
         step += 1
     rows = (n_seeds, episodes)
     return Episodes(
-        returns.reshape(rows), lengths.reshape(rows), {k: v.reshape(rows) for k, v in metrics.items()}, halfway
+        returns.reshape(rows),
+        lengths.reshape(rows),
+        {k: v.reshape(rows) for k, v in metrics.items()},
+        halfway,
     )
 
 
