@@ -106,8 +106,7 @@ class MAAC(OffPolicyAgent):
         """One gradient step of Algorithm 1: every loss, one step of all networks, the moving average."""
         fresh = self.draw_actions(batch)
         losses = self.losses(batch, fresh)
-        for loss in losses.values():
-            loss.sum().backward()
+        torch.cat([loss.flatten() for loss in losses.values()]).sum().backward()
         self.optimizer.step()
         self.target_value.track(self.value, self.config.target_rate)
         return {name: loss.detach().mean(1) for name, loss in losses.items()} | self.spread(fresh)

@@ -11,8 +11,9 @@ log q(a_i, a_j); in (16) Q_min reads the joint action; Algorithm 1 trains theta 
 Deviations and choices the paper leaves open, ours:
 - The latent of a stored step is not stored: each gradient step draws one z a transition, common to all members.
 - (20) takes the other members' present actions under the same z, without gradient.
-- Of (21) only term (b), log q(a_j | a_i, ..), reaches pi_i, through its input a_i, as the paper says. Term (a) enters
-  (17), with the network of the member that predicts.
+- Of (21) only term (b), log q(a_j | a_i, ..), reaches pi_i, through its input a_i, as the paper says. It does so in the
+  backward pass that trains q, so `actor_loss` does not count it. Term (a) enters (17), with the network of the member
+  that predicts.
 - q is trained by (20)'s mean square error, with weight 1 instead of beta / N, which Adam's scale invariance makes nearly
   the same, and which also trains it at beta = 0.
 - The constant of the Gaussian log density is dropped: in (17) it would be a bonus on the length of episodes.
@@ -70,10 +71,9 @@ class VM3ACConfig(MASACConfig):
 
 @dataclass
 class Predicted(Fresh):
-    """Fresh actions and what q says of them."""
+    """Fresh actions and how well members' actions are predicted from one another's."""
 
-    log_q: Tensor | None  # (S, pairs, B), with gradient into the predicting member's action
-    q_inputs: Tensor | None  # (S, pairs, B, act + 2 obs)
+    prediction_error: Tensor | None  # (S, pairs, B), see `VM3AC.prediction_error`
 
 
 class VM3AC(MASAC):
@@ -119,54 +119,44 @@ class VM3AC(MASAC):
             action, log_prob, _ = squashed_sample(mean, log_std, self.policy_noise(mean))
         else:
             action, log_prob, mean, log_std = self.draw_marginal(batch.observation, latent)
-        log_q, inputs = self.log_q(batch, action) if self.predicts else (None, None)
-        return Predicted(action, log_prob, mean, log_std, joint_actions(action), log_q, inputs)
+        error = self.prediction_error(batch, action) if self.predicts else None
+        return Predicted(action, log_prob, mean, log_std, joint_actions(action), error)
 
-    def log_q(self, batch: Batch, action: Tensor) -> tuple[Tensor, Tensor]:
-        """l_{i->j} = log q(a_j | a_i, o_i, o_j) up to its constant, (S, pairs, B), and q's inputs.
+    def prediction_error(self, batch: Batch, action: Tensor) -> Tensor:
+        """|a_j - mu_{i->j}(a_i, o_i, o_j)|^2 for ordered pairs i, j, (S, pairs, B).
 
-        The gradient reaches pi_i through the input a_i only: term (b) of (21).
+        One pass serves both halves of (20): its gradient trains q with weight 1, and reaches pi_i through the input
+        a_i, never through the target a_j, with the weight that term (b) of (21) has in pi_i's loss.
         """
+        own = with_gradient_scaled(action[:, self.source], self.q_weight / (2 * self.config.q_variance))
         observation = batch.observation
-        own = action[:, self.source]
         inputs = torch.cat([own.detach(), observation[:, self.source], observation[:, self.target]], -1)
-        mean = torch.tanh(self.predictor.frozen(inputs, own=own, columns=self.source_columns))
-        error = (action.detach()[:, self.target] - mean).square().sum(-1)
-        return -error / (2 * self.config.q_variance), inputs
+        mean = torch.tanh(self.predictor(inputs, own=own, columns=self.source_columns))
+        return (action.detach()[:, self.target] - mean).square().sum(-1)
 
     def losses(self, batch: Batch, fresh: Fresh) -> dict[str, Tensor]:
-        """MA-SAC's losses with the bonuses below, and that of q."""
+        """MA-SAC's losses with the bonus below in (17), and (20)'s terms in q, (S, pairs)."""
         losses = super().losses(batch, fresh)
         if self.predicts:
-            losses["predictor_loss"] = self.predictor_loss(fresh)
+            losses["prediction_loss"] = fresh.prediction_error.mean(-1)
         return losses
 
-    def predictor_loss(self, fresh: Predicted) -> Tensor:
-        """Loss (S, pairs) of q, the xi part of (20): mean square error at the present policies' actions."""
-        mean = torch.tanh(self.predictor(fresh.q_inputs))
-        return (fresh.action.detach()[:, self.target] - mean).square().sum(-1).mean(-1)
-
     def value_bonus(self, batch: Batch, fresh: Fresh) -> Tensor:
-        """(17): entropy, and beta / N times the sum over j of log q(a_j | a_i) + log q(a_i | a_j), (S, N, B)."""
+        """(17): entropy, and beta / N times the sum over j of log q(a_j | a_i) + log q(a_i | a_j), (S, N, B).
+
+        log q up to its constant: -|a_j - mu|^2 / (2 sigma^2).
+        """
         bonus = super().value_bonus(batch, fresh)
         if not self.predicts:
             return bonus
-        log_q = fresh.log_q.detach()
-        return bonus + self.q_weight * self._over_others(log_q + log_q[:, self.reversed])
-
-    def policy_bonus(self, batch: Batch, fresh: Fresh) -> Tensor:
-        """(20) with the gradient of term (b) of (21) only, (S, N, B)."""
-        bonus = super().policy_bonus(batch, fresh)
-        return bonus + self.q_weight * self._over_others(fresh.log_q) if self.predicts else bonus
+        log_q = -fresh.prediction_error.detach() / (2 * self.config.q_variance)
+        both_ways = (log_q + log_q[:, self.reversed]).unflatten(1, (self.team.n_agents, -1))
+        return bonus + self.q_weight * both_ways.sum(2)
 
     @property
     def q_weight(self) -> float:
         """beta / N, times the configured weight."""
         return self.config.q_coef * self.config.beta / self.team.n_agents
-
-    def _over_others(self, pairs: Tensor) -> Tensor:
-        """Sum over j != i of a quantity of ordered pairs: (S, pairs, B) -> (S, N, B)."""
-        return pairs.unflatten(1, (self.team.n_agents, -1)).sum(2)
 
     def draw_marginal(self, observation: Tensor, latent: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Actions under `latent`, with log densities of the mixture over z instead of given z.
@@ -220,3 +210,8 @@ class VM3AC(MASAC):
         inputs = torch.cat([own.expand(s, n, 64, b, -1), draws[:, None].expand(s, n, 64, b, -1)], -1)
         mean, _ = self.distribution(self.actor.frozen(inputs.flatten(2, 3)))
         return {"latent_sd": torch.tanh(mean).unflatten(2, (64, b)).std(2).mean((1, 2, 3))}
+
+
+def with_gradient_scaled(x: Tensor, factor: float) -> Tensor:
+    """`x` itself, whose gradient is multiplied by `factor` on its way back."""
+    return x.detach() + factor * (x - x.detach())

@@ -219,11 +219,19 @@ def check_agent(agent: str) -> None:
 
 @main.command()
 @click.option("--out", type=_PATH, help="JSON file for the figures.")
-def speed(out: Path | None) -> None:
+@click.option("--quick", is_flag=True, help="A look of some seconds: fewer rounds, vm3ac only.")
+@click.option("--what", metavar="A,B", help="Some of environments, updates, training.  [default: all three]")
+def speed(out: Path | None, quick: bool, what: str | None) -> None:
     """Measure environment steps and updates a second beside plain implementations.
+
+    Takes one to two minutes on an idle core.
 
     Example: bench speed --out speed.json
     """
-    from .speed import run as measure
+    from . import speed as measure
 
-    measure(out)
+    parts = parse_names(what) or list(measure.PARTS)
+    for part in parts:
+        if part not in measure.PARTS:
+            raise ValueError(unknown("part of the speed report:", part, measure.PARTS))
+    measure.run(out, measure.QUICK if quick else measure.Plan(), parts)

@@ -83,6 +83,9 @@ class PlainLearner(nn.Module):
 class PlainVM3AC(PlainLearner):
     """VM3-AC of one seed; with `latent_size` 0 and `q_coef` 0 it is MA-SAC. Conditional entropy only.
 
+    Losses stand as in the paper: (20) counts log q in the policies' losses, through a pass of q of its own, where
+    `agents.vm3ac` gets the same gradients from the pass that trains q.
+
     Args:
         team: the task.
         config: VM3-AC's settings.
@@ -122,32 +125,24 @@ class PlainVM3AC(PlainLearner):
             latent: (B, latent_size), z, one a transition.
         """
         drawn = [self.sample(i, batch.observation[i], noise[i], latent) for i in range(self.n)]
-        actions = [action for action, _, _ in drawn]
-        log_q, predictor_losses = self.predict(batch, actions)
-        detached = [action.detach() for action in actions]
-        losses: Losses = {
-            "critic_loss": [],
-            "value_loss": [],
-            "actor_loss": [],
-            "predictor_loss": predictor_losses,
-        }
+        log_q, prediction_losses = self.predict(batch, [action for action, _, _ in drawn])
+        others = [action.detach() for action, _, _ in drawn]
         weight = self.config.q_coef * self.config.beta / self.n
+        losses: Losses = {name: [] for name in ("critic_loss", "value_loss", "actor_loss")}
         for i, (action, log_prob, mean) in enumerate(drawn):
-            losses["critic_loss"].append(self.critic_loss(batch, i))
-            joint = torch.cat([batch.x, *detached[:i], action, *detached[i + 1 :]], -1)
+            joint = torch.cat([batch.x, *others[:i], action, *others[i + 1 :]], -1)
             with frozen([self.critic1[i]]):
                 q1 = self.critic1[i](joint)[:, 0]
             with torch.no_grad():
-                q_min = torch.minimum(q1, self.critic2[i](joint)[:, 0])
-                target = q_min - self.config.beta * log_prob
-                for (a, b), value in log_q.items():
-                    target = target + weight * value if i in (a, b) else target
+                target = torch.minimum(q1, self.critic2[i](joint)[:, 0]) - self.config.beta * log_prob
+                target = target + weight * sum(log_q[pair] for pair in self.pairs if i in pair)
+            predictable = weight * sum(log_q[pair] for pair in self.pairs if pair[0] == i)
+            gain = q1 - self.config.beta * log_prob + predictable
+            penalty = self.config.mean_penalty * mean.square().mean(-1)
+            losses["critic_loss"].append(self.critic_loss(batch, i))
             losses["value_loss"].append(0.5 * mse_loss(self.value[i](batch.x)[:, 0], target))
-            actor = self.config.beta * log_prob - q1 + self.config.mean_penalty * mean.square().mean(-1)
-            for (a, _), value in log_q.items():
-                actor = actor - weight * value if a == i else actor
-            losses["actor_loss"].append(actor.mean())
-        return losses
+            losses["actor_loss"].append((penalty - gain).mean())
+        return losses | ({"prediction_loss": prediction_losses} if self.pairs else {})
 
     def sample(
         self, i: int, observation: Tensor, noise: Tensor, latent: Tensor
@@ -180,10 +175,8 @@ class PlainVM3AC(PlainLearner):
             after = self.target_value[i](batch.next_x)[:, 0]
             target = batch.reward[i] + self.config.discount * batch.bootstrap[0] * after
         joint = torch.cat([batch.x, batch.joint_action], -1)
-        twins = (self.critic1[i], self.critic2[i])
-        return sum(
-            (0.5 * mse_loss(q(joint)[:, 0], target) for q in twins), torch.zeros((), dtype=joint.dtype)
-        )
+        losses = [mse_loss(q(joint)[:, 0], target) for q in (self.critic1[i], self.critic2[i])]
+        return 0.5 * (losses[0] + losses[1])
 
 
 class PlainMADDPG(PlainLearner):

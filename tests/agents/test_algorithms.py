@@ -80,9 +80,29 @@ def test_predictor_reaches_a_policy_only_through_its_own_action():
     batch = learner.replay.sample(16, learner.streams)
     fresh = learner.draw_actions(batch)
     pair = 2  # member 1 predicts member 0
-    (gradient,) = torch.autograd.grad(fresh.log_q[0, pair].sum(), fresh.action)
+    (gradient,) = torch.autograd.grad(fresh.prediction_error[0, pair].sum(), fresh.action)
     assert gradient[0, 1].any()
     assert not gradient[0, [0, 2]].any()
+
+
+def test_prediction_loss_moves_its_pair_and_its_source():
+    learner = agent("vm3ac", team(3, act=2))
+    fill(learner)
+    batch = learner.replay.sample(16, learner.streams)
+    learner.losses(batch, learner.draw_actions(batch))["prediction_loss"][
+        :, 2
+    ].sum().backward()  # 1 predicts 0
+    assert not learner.value.flat.grad.any()
+    assert not learner.critic.flat.grad.any()
+    assert [bool(g.any()) for g in learner.predictor.gradients[0][0, 0]] == [
+        False,
+        False,
+        True,
+        False,
+        False,
+        False,
+    ]
+    assert [bool(g.any()) for g in learner.actor.gradients[0][0, 0]] == [False, True, False]
 
 
 def test_updates_draw_z_anew_and_give_all_members_the_same(monkeypatch):

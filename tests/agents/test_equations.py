@@ -72,14 +72,29 @@ def test_value_loss_16_17(monkeypatch):
 def test_policy_loss_20_21(monkeypatch):
     check(losses("ma_ac", monkeypatch)["actor_loss"], -4.0, -6.0)
     check(losses("ma_sac", monkeypatch, beta=0.1)["actor_loss"], -4.0918939, -6.0918939)
-    # term (b) only: -beta / N * (-.25) = +.0125
-    found = losses("vm3ac", monkeypatch, beta=0.1, q_variance=0.5)["actor_loss"]
-    check(found, -4.0793939, -6.0793939)
 
 
-def test_predictor_loss_20(monkeypatch):
-    found = losses("vm3ac", monkeypatch)["predictor_loss"]
-    check(found, 0.25, 0.25)
+def test_terms_in_q_of_the_policy_loss_20_21(monkeypatch):
+    # mean square errors of q: .25 both ways
+    check(losses("vm3ac", monkeypatch)["prediction_loss"], 0.25, 0.25)
+    # Into pi_i flows the gradient of -beta / N * log q(a_j | a_i) = .1 / 2 * |a_j - mu(a_i)|^2 / (2 * .5), term (b).
+    learner = agent("vm3ac", beta=0.1, q_variance=0.5, hidden=[1])
+    set_outputs(learner.predictor, [0.0, 0.0])
+    first, bias, out, _ = learner.predictor.parameters  # mu = tanh(a_i + 2 - 2)
+    first[..., 0], bias[:], out[:] = 1.0, 2.0, 1.0
+    learner.predictor.parameters[-1][:] = -2.0
+    action = torch.tensor([0.5, -0.25]).view(1, 2, 1, 1).requires_grad_()
+    data = batch()._replace(observation=torch.zeros(1, 2, 1, 3))
+    learner.prediction_error(data, action).sum().backward()
+    # d/da_i: .05 * -2 (a_j - tanh a_i) (1 - tanh^2 a_i), tanh .5 = .4621172, tanh -.25 = -.2449187
+    expected = [
+        -0.1 * (-0.25 - 0.4621172) * (1 - 0.4621172**2),
+        -0.1 * (0.5 + 0.2449187) * (1 - 0.2449187**2),
+    ]
+    torch.testing.assert_close(action.grad.flatten(), torch.tensor(expected), rtol=0, atol=1e-6)
+    # and into q the gradient of the mean square error itself: -2 (a_j - tanh a_i) (1 - tanh^2 a_i)
+    found = learner.predictor.gradients[-1].flatten()
+    torch.testing.assert_close(found, torch.tensor(expected) * 20, rtol=0, atol=1e-5)
 
 
 def test_mean_penalty_of_ma_ac(monkeypatch):
@@ -137,7 +152,7 @@ def test_maddpg_policy_gradient_takes_the_others_actions_from_replay():
     check(found, 1e-3 - q, 1e-3 - q)
 
 
-def test_linear_gaussian_game():
+def test_linear_gaussian_game(monkeypatch):
     """a_k = w_k z + e_k at w = 1, the best linear q, sigma^2 = 1: the bound (6) and the gradient of term (b) of (21).
 
     Scaled by .01, as q's tanh wants, with sigma^2 scaled by its square, which changes nothing.
@@ -145,26 +160,24 @@ def test_linear_gaussian_game():
     scale = 0.01
     learner = agent("vm3ac", team(), q_variance=scale**2)
 
-    class BestLinear:
-        def frozen(self, inputs, own, columns):
-            return torch.atanh(own / 2)  # E[a_j | a_i] = w_i w_j / (w_i^2 + 1) a_i
-
-    learner.predictor = BestLinear()
+    # E[a_j | a_i] = w_i w_j / (w_i^2 + 1) a_i
+    monkeypatch.setattr(learner, "predictor", lambda inputs, own, columns: torch.atanh(own / 2))
     nodes, weights = (torch.tensor(v) for v in hermite(20))
     z, e0, e1 = (v.flatten() for v in torch.meshgrid(nodes, nodes, nodes, indexing="ij"))
     weight = (weights[:, None, None] * weights[:, None] * weights).flatten()
     w = torch.ones(2, requires_grad=True, dtype=torch.float64)
     action = scale * torch.stack([w[0] * z + e0, w[1] * z + e1])[None, :, :, None]
     data = batch()._replace(observation=torch.zeros(1, 2, len(z), 3, dtype=torch.float64))
-    log_q, _ = learner.log_q(data, action)
-    expected = (log_q * weight).sum(-1)[0]
+    error = (learner.prediction_error(data, action) * weight).sum(-1)[0]
+    expected = -error / (2 * scale**2)
     marginal_entropy, constant = 0.5 * math.log(2 * math.pi * math.e * 2), 0.5 * math.log(2 * math.pi)
     bound = marginal_entropy + expected.detach() - constant
     torch.testing.assert_close(bound, torch.full((2,), 0.09657, dtype=torch.float64), rtol=0, atol=1e-5)
     conditional_entropy = 0.5 * math.log(2 * math.pi * math.e)
     assert conditional_entropy + float(expected[0].detach()) - constant == pytest.approx(-0.25, abs=1e-9)
-    (gradient,) = torch.autograd.grad(expected[0], w)  # l_{0->1}: member 0 predicts member 1
-    torch.testing.assert_close(gradient, torch.tensor([0.25, 0.0], dtype=torch.float64), rtol=0, atol=1e-9)
+    (gradient,) = torch.autograd.grad(error[0], w)  # member 0 predicts member 1; descent on -beta / N * log q
+    expected = torch.tensor([-learner.q_weight * 0.25, 0.0], dtype=torch.float64)
+    torch.testing.assert_close(gradient, expected, rtol=0, atol=1e-9)
 
 
 def hermite(count):

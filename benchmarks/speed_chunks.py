@@ -1,0 +1,162 @@
+"""What `bench speed` compares, in short chunks that return a rate and can be run in turns."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import torch
+
+from .. import agents, envs
+from ..agents.ma_sac import MASACConfig
+from ..agents.maddpg import MADDPGConfig
+from ..agents.off_policy import OffPolicyAgent
+from ..agents.replay import Batch
+from ..agents.vm3ac import VM3ACConfig
+from ..envs import TeamSpec
+from .plain_loop import PlainLearner, PlainMADDPG, PlainVM3AC
+
+
+def interleaved(chunks: Mapping[Any, Callable[[], float]], rounds: int) -> dict[Any, dict[str, float]]:
+    """Call all chunks in turn, so many rounds after one to warm up; median and quartiles of each."""
+    found: dict[Any, list[float]] = {name: [] for name in chunks}
+    for number in range(rounds + 1):
+        for name, chunk in chunks.items():
+            value = chunk()
+            if number > 0:
+                found[name].append(value)
+    rates = {}
+    for name, values in found.items():
+        low, median, high = (float(q) for q in np.quantile(values, (0.25, 0.5, 0.75)))
+        rates[name] = {"median": median, "low": low, "high": high}
+    return rates
+
+
+def stepping(task: str, copies: int, seconds: float) -> Callable[[], float]:
+    """A chunk of whole episodes of one of our environments, `seconds` long; steps a second of all copies."""
+    env = envs.make(task, num_envs=copies, seed=0)
+    shape = (8, copies, env.team.n_agents, env.team.action_size)
+    actions = np.random.default_rng(0).uniform(-1, 1, shape).astype(np.float32)
+    env.reset()
+
+    def chunk() -> float:
+        began, steps = time.perf_counter(), 0
+        while steps == 0 or time.perf_counter() - began < seconds:
+            for step in range(env.team.horizon):
+                _, _, terminated, truncated, _ = env.step(actions[step % 8])
+                ended = terminated | truncated
+                if ended.any():
+                    env.reset(options={"reset_mask": ended})
+            steps += env.team.horizon * copies
+        return steps / (time.perf_counter() - began)
+
+    return chunk
+
+
+def stepping_mpe2(seconds: float) -> Callable[[], float]:
+    """The same of mpe2's simple_spread, three agents, continuous actions, 25 steps an episode."""
+    from mpe2 import simple_spread_v3
+
+    env = simple_spread_v3.parallel_env(N=3, max_cycles=25, continuous_actions=True)
+    env.reset(seed=0)
+    rng = np.random.default_rng(0)
+    actions = [{name: rng.uniform(0, 1, 5).astype(np.float32) for name in env.agents} for _ in range(8)]
+
+    def chunk() -> float:
+        began, steps = time.perf_counter(), 0
+        while steps == 0 or time.perf_counter() - began < seconds:
+            for step in range(25):
+                env.step(actions[step % 8])
+                if not env.agents:
+                    env.reset()
+            steps += 25
+        return steps / (time.perf_counter() - began)
+
+    return chunk
+
+
+def updating(
+    name: str, team: TeamSpec, hidden: tuple[int, ...], seeds: int, batch_size: int, repeats: int
+) -> dict[str, Callable[[], float]]:
+    """Chunks of updates: stacked, plain, and plain under torch's default matmul precision.
+
+    All return seed-updates a second. The batches are the same throughout and drawing them is not counted.
+
+    Args:
+        name: vm3ac, ma_sac or maddpg.
+        team: the task.
+        hidden: hidden layers of all networks.
+        seeds: in the stack, and updated in turn by the plain loop.
+        batch_size: transitions a seed.
+        repeats: stacked updates a chunk; the plain loop does one of every seed.
+    """
+    settings = {"hidden": hidden, "batch_size": batch_size, "buffer_size": batch_size}
+    agent = agents.make(name, team, tuple(range(seeds)), settings=settings)
+    assert isinstance(agent, OffPolicyAgent)
+    batch = random_batch(team, seeds, batch_size)
+    learners = [plain_learner(agent, row) for row in range(seeds)]
+    single = [Batch(*(part[row] for part in batch)) for row in range(seeds)]
+
+    def stacked() -> float:
+        began = time.perf_counter()
+        for _ in range(repeats):
+            agent.learn(batch)
+        return repeats * seeds / (time.perf_counter() - began)
+
+    def plain() -> float:
+        began = time.perf_counter()
+        for learner, own in zip(learners, single, strict=True):
+            learner.learn(own)
+        return seeds / (time.perf_counter() - began)
+
+    def plain_highest() -> float:
+        before = torch.get_float32_matmul_precision()
+        torch.set_float32_matmul_precision("highest")
+        try:
+            return plain()
+        finally:
+            torch.set_float32_matmul_precision(before)
+
+    return {"stacked": stacked, "plain": plain, "plain_highest": plain_highest}
+
+
+def random_batch(team: TeamSpec, seeds: int, size: int) -> Batch:
+    """A batch of random numbers as the replay memory would give it; one transition in eight is a true end."""
+    generator = torch.Generator().manual_seed(0)
+    n, obs, act = team.n_agents, team.observation_size, team.action_size
+
+    def normal(*shape: int) -> torch.Tensor:
+        return torch.randn(seeds, *shape, generator=generator)
+
+    observation, after = normal(n, size, obs), normal(n, size, obs)
+    return Batch(
+        observation=observation,
+        joint_action=normal(size, n * act).tanh(),
+        reward=normal(n, size),
+        bootstrap=(torch.arange(size) % 8 > 0).float().expand(seeds, 1, size),
+        next_observation=after,
+        x=observation.transpose(1, 2).flatten(-2),
+        next_x=after.transpose(1, 2).flatten(-2),
+    )
+
+
+def plain_learner(agent: OffPolicyAgent, row: int) -> PlainLearner:
+    """The plain form of one seed of `agent`, weights included.
+
+    Raises:
+        ValueError: there is no plain form of this agent.
+    """
+    config = agent.config
+    if isinstance(config, VM3ACConfig):
+        learner: PlainLearner = PlainVM3AC(agent.team, config)
+    elif isinstance(config, MADDPGConfig):
+        learner = PlainMADDPG(agent.team, config)
+    elif isinstance(config, MASACConfig):
+        learner = PlainVM3AC(agent.team, VM3ACConfig(**asdict(config), latent_size=0, q_coef=0.0))
+    else:
+        raise ValueError(f"there is no plain loop of {type(agent).__name__}; only of vm3ac, ma_sac, maddpg")
+    learner.take_weights(agent, row)
+    return learner
