@@ -6,7 +6,6 @@ from math import log, pi
 
 import torch
 from torch import Tensor
-from torch.nn.functional import softplus
 
 
 def normal_log_density(u: Tensor, mean: Tensor, log_std: Tensor) -> Tensor:
@@ -15,8 +14,13 @@ def normal_log_density(u: Tensor, mean: Tensor, log_std: Tensor) -> Tensor:
 
 
 def tanh_log_slope(u: Tensor) -> Tensor:
-    """log d tanh(u) / du = log(1 - tanh(u)^2), in a form that stays finite for every u."""
-    return 2 * (log(2) - u - softplus(-2 * u))
+    """log d tanh(u) / du = log(1 - tanh(u)^2), in a form that stays finite for every u.
+
+    Not by `softplus`: torch computes the last few numbers of a tensor with another exp, so that a seed's results would
+    depend on how many share its stack.
+    """
+    size = u.abs()
+    return 2 * (log(2) - size - torch.log1p(torch.exp(-2 * size)))
 
 
 def squashed_sample(mean: Tensor, log_std: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:

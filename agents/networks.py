@@ -19,6 +19,10 @@ from torch.autograd.function import once_differentiable
 # widest vector loop (AVX-512, unrolled four times: 64 floats).
 _PAD = 64
 
+# With float32_matmul_precision "medium" torch hands a batched product to oneDNN only if it has more multiplications than
+# this (ATen/native/mkldnn/Matmul.cpp, mkldnn_gemm_min_size): left to itself, the choice would hang on S.
+_ONEDNN_MIN = 16**3
+
 
 class StackedMLP:
     """(twins x S x M) independent multilayer perceptrons with ReLU, all parameters in one flat tensor.
@@ -160,7 +164,7 @@ class _Forward(torch.autograd.Function):
         h = x
         for layer in range(len(net.sizes) - 1):
             weight, bias = parameters[2 * layer : 2 * layer + 2]
-            h = _first(weight, x) if layer == 0 else torch.bmm(weight.flatten(0, 2), h)
+            h = _first(weight, x) if layer == 0 else _bmm(weight.flatten(0, 2), h)
             h.add_(bias.flatten(0, 2).unsqueeze(-1))
             if layer < len(net.sizes) - 2:
                 h.relu_()
@@ -185,15 +189,25 @@ class _Forward(torch.autograd.Function):
             below = activations[layer - 1]
             if ctx.trained:
                 weight_grad, bias_grad = net.gradients[2 * layer : 2 * layer + 2]
-                torch.bmm(g, below.transpose(1, 2), out=weight_grad.flatten(0, 2))
+                _bmm(g, below.transpose(1, 2), out=weight_grad.flatten(0, 2))
                 torch.sum(g, -1, out=bias_grad.flatten(0, 2))
-            g = torch.bmm(parameters[2 * layer].flatten(0, 2).transpose(1, 2), g)
+            g = _bmm(parameters[2 * layer].flatten(0, 2).transpose(1, 2), g)
             torch.ops.aten.threshold_backward.grad_input(g, below, 0, grad_input=g)
         if ctx.trained:
             _first_gradient(net.gradients[0], g, x)
             torch.sum(g, -1, out=net.gradients[1].flatten(0, 2))
         own_grad = _own_gradient(parameters[0], g, ctx.columns) if ctx.has_own else None
         return None, None, own_grad, None, None, None
+
+
+def _bmm(a: Tensor, b: Tensor, out: Tensor | None = None) -> Tensor:
+    """`torch.bmm` whose kernel does not depend on the number of matrices: few small ones get zeros for company."""
+    lack = _ONEDNN_MIN // (a.shape[1] * a.shape[2] * b.shape[2]) + 1 - a.shape[0]
+    if lack <= 0:
+        return torch.bmm(a, b) if out is None else torch.bmm(a, b, out=out)
+    more = [torch.cat([m, m.new_zeros(lack, *m.shape[1:])]) for m in (a, b)]
+    product = torch.bmm(*more)[: a.shape[0]]
+    return product if out is None else out.copy_(product)
 
 
 def _first(weight: Tensor, x: Tensor) -> Tensor:
@@ -204,7 +218,7 @@ def _first(weight: Tensor, x: Tensor) -> Tensor:
     out = x.new_empty(twins, batches, (seeds * networks // batches) * fan_out, x.shape[-2])
     columns = x.reshape(batches, *x.shape[-2:]).transpose(1, 2)
     for twin in range(twins):
-        torch.bmm(weight[twin].reshape(batches, -1, weight.shape[-1]), columns, out=out[twin])
+        _bmm(weight[twin].reshape(batches, -1, weight.shape[-1]), columns, out=out[twin])
     return out.view(twins * seeds * networks, fan_out, -1)
 
 
@@ -214,7 +228,7 @@ def _first_gradient(weight_grad: Tensor, g: Tensor, x: Tensor) -> None:
     g = g.view(twins, batches, -1, g.shape[-1])
     rows = x.reshape(batches, *x.shape[-2:])
     for twin in range(twins):
-        torch.bmm(g[twin], rows, out=weight_grad[twin].view(batches, -1, fan_in))
+        _bmm(g[twin], rows, out=weight_grad[twin].view(batches, -1, fan_in))
 
 
 def _own_gradient(weight: Tensor, g: Tensor, columns: Tensor | None) -> Tensor:
@@ -223,5 +237,5 @@ def _own_gradient(weight: Tensor, g: Tensor, columns: Tensor | None) -> Tensor:
     twins, seeds, networks, fan_out, _ = weight.shape
     index = columns[:, None, :].expand(twins, seeds, networks, fan_out, columns.shape[-1])
     chosen = weight.gather(-1, index).flatten(0, 2).transpose(1, 2)  # (twins * S * M, k, out)
-    own = torch.bmm(chosen, g).view(twins, seeds, networks, -1, g.shape[-1])
+    own = _bmm(chosen, g).view(twins, seeds, networks, -1, g.shape[-1])
     return own.sum(0).transpose(-1, -2)

@@ -160,7 +160,7 @@ class OffPolicyAgent(Agent):
             return {}
         metrics = [self.learn(self.replay.sample(self.config.batch_size, self.streams)) for _ in range(due)]
         self._n_updates += due
-        return {name: torch.stack([m[name] for m in metrics]).mean(0) for name in metrics[0]}
+        return {name: torch.stack([m[name] for m in metrics], -1).mean(-1) for name in metrics[0]}
 
     def state_dict(self) -> dict[str, Any]:
         """Networks, optimisers, memory, counters and generators."""

@@ -83,8 +83,8 @@ class PlainLearner(nn.Module):
 class PlainVM3AC(PlainLearner):
     """VM3-AC of one seed; with `latent_size` 0 and `q_coef` 0 it is MA-SAC. Conditional entropy only.
 
-    Losses stand as in the paper: (20) counts log q in the policies' losses, through a pass of q of its own, where
-    `agents.vm3ac` gets the same gradients from the pass that trains q.
+    Losses stand as in the paper: (20) counts log q in the policies' losses, through a pass of q of its own,
+    where `agents.vm3ac` gets the same gradients from the pass that trains q.
 
     Args:
         team: the task.

@@ -126,7 +126,7 @@ def updates(plan: Plan) -> list[dict[str, Any]]:
     """Seed-updates a second of stacked agents and of the plain loop, on the same batches."""
     click.echo(
         f"\nSeed-updates a second, {plan.seeds} seeds, batch {plan.batch_size}, replay excluded\n"
-        "  plain: a PyTorch loop over seeds and members, same settings; highest: torch's default matmul precision"
+        "  plain: PyTorch, a loop over seeds and members; highest: that with torch's default matmul precision"
     )
     rows = []
     for task in plan.update_tasks:

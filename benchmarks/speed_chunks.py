@@ -98,7 +98,7 @@ def updating(
     assert isinstance(agent, OffPolicyAgent)
     batch = random_batch(team, seeds, batch_size)
     learners = [plain_learner(agent, row) for row in range(seeds)]
-    single = [Batch(*(part[row] for part in batch)) for row in range(seeds)]
+    single = [Batch(*(part[row] for part in batch if part is not None)) for row in range(seeds)]
 
     def stacked() -> float:
         began = time.perf_counter()

@@ -51,12 +51,7 @@ def test_each_loss_moves_only_what_it_may(entropy):
     learner = agent("vm3ac", spec, entropy=entropy)
     fill(learner)
     batch = learner.replay.sample(16, learner.streams)
-    owners = {
-        "critic_loss": "critic",
-        "value_loss": "value",
-        "actor_loss": "actor",
-        "predictor_loss": "predictor",
-    }
+    owners = {"critic_loss": "critic", "value_loss": "value", "actor_loss": "actor"}
     for loss, owner in owners.items():
         for network in learner.networks().values():
             network.written = False

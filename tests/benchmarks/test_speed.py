@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from importlib.metadata import PackageNotFoundError
+from typing import Any
 
 import pytest
 import torch
@@ -43,7 +44,7 @@ def exact_products():
     torch.set_float32_matmul_precision(before)
 
 
-def stacked(name, task="cooperative_navigation_3-v1", **settings):
+def stacked(name, task="cooperative_navigation_3-v1", **settings) -> tuple[Any, Batch]:
     """An agent of two seeds whose targets differ from their sources, and a batch."""
     settings = {"hidden": (8, 8), "batch_size": SIZE, "buffer_size": SIZE} | settings
     agent = agents.make(name, envs.spec(task), SEEDS, settings=settings)
@@ -69,7 +70,7 @@ def test_plain_loop_has_the_losses_and_gradients_of_the_stack(name, settings):
     """Same weights, batch, noise and z, both seeds."""
     agent, batch = stacked(name, **settings)
     n, act = agent.team.n_agents, agent.team.action_size
-    learners = [plain_learner(agent, row) for row in range(len(SEEDS))]
+    learners: list[Any] = [plain_learner(agent, row) for row in range(len(SEEDS))]
     streams = Streams(SEEDS)  # draws what the agent is about to draw
     noise = streams.normal("policy", n, act, SIZE).transpose(-1, -2)
     latent = streams.normal("latent", SIZE, learners[0].latent_size)
