@@ -3,9 +3,9 @@
 Centralised training, decentralised execution: an `Agent` sees everything about the team while it learns; the
 `Policy` it hands out gives each member an action from that member's own observation.
 
-Axes, in this order everywhere: S seeds (runs trained together), E copies of the environment a seed, N members,
-features. An agent must treat every seed as if it were alone: a seed's numbers may not depend on which others share
-the stack.
+Axes, in this order everywhere: S seeds (runs trained together), E copies of the environment a seed, N
+members, features. An agent must treat every seed as if it were alone: a seed's numbers may not depend on
+which others share the stack.
 """
 
 from __future__ import annotations
@@ -70,15 +70,15 @@ class Policy(ABC):
         Args:
             observation: (S, E, N, obs) float32.
             mask: (S, E, N, n) bool, which discrete actions are allowed; None for continuous tasks.
-            starting: (S, E) bool, copies whose episode starts with this observation: recurrent states, latents
-                of an episode and correlated noise begin anew there.
+            starting: (S, E) bool, copies whose episode starts with this observation: recurrent states,
+                latents of an episode and correlated noise begin anew there.
         """
 
     def state_dict(self) -> dict[str, Any]:
         """Everything the policy carries from step to step (nothing, unless it says so)."""
         return {}
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:  # noqa: B027  (nothing to do by default)
         """Take up a state made by `state_dict`."""
 
 
@@ -114,14 +114,15 @@ class Agent(ABC):
 
         Args:
             mode: one of the class's `modes`.
-            seed: seeds the policy's own noise, if it has any, apart from the agent's: two policies made with one
-                seed act alike, and acting with them does not disturb training. None: the agent's own streams.
+            seed: seeds the policy's own noise, if it has any, apart from the agent's: two policies made with
+                one seed act alike, and acting with them does not disturb training. None: the agent's own
+                streams.
 
         Raises:
             ValueError: an unknown mode.
         """
 
-    def observe(self, transition: Transition) -> None:
+    def observe(self, transition: Transition) -> None:  # noqa: B027  (nothing to do by default)
         """Take in one step of all copies. Agents that do not learn ignore it."""
 
     def update(self) -> dict[str, Tensor]:
@@ -139,10 +140,10 @@ class Agent(ABC):
         return {}
 
     def state_dict(self) -> dict[str, Any]:
-        """All that is needed to go on exactly: networks, targets, optimisers, memory, schedules, generators."""
+        """All it takes to go on exactly: networks, targets, optimisers, memory, schedules, generators."""
         return {}
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:  # noqa: B027  (nothing to do by default)
         """Take up a state made by `state_dict` of an agent of the same team, config and seeds."""
 
     def _check_mode(self, mode: str) -> str:

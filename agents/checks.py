@@ -108,7 +108,9 @@ def check_determinism(trial: Trial) -> str:
     for team in (trial.alike, trial.mixed):
         first, second = (play(trial.agent(team), story(team)) for _ in range(2))
         odd = difference(first, second)
-        require(odd is None, f"two agents with the same seeds and inputs must agree bit for bit; {odd} differ")
+        require(
+            odd is None, f"two agents with the same seeds and inputs must agree bit for bit; {odd} differ"
+        )
     return "same seeds and inputs give the same bits"
 
 
@@ -145,7 +147,9 @@ def check_saving(trial: Trial) -> str:
         resumed.load_state_dict(saved["policy"])
         odd = difference(original, play(other, tale, resumed, start=at))
         rule = f"an agent that loads the state_dict of step {at} must go on bit for bit"
-        require(odd is None, f"{rule}; {odd} differ: something is missing from state_dict() of agent or policy")
+        require(
+            odd is None, f"{rule}; {odd} differ: something is missing from state_dict() of agent or policy"
+        )
         require(other.n_updates == agent.n_updates, f"{rule}; n_updates differs")
     return "a saved and loaded agent goes on bit for bit"
 
@@ -158,7 +162,9 @@ def check_padding(trial: Trial) -> str:
     tale = story(team)
     padded = play(trial.agent(team), with_filled_padding(tale, team))
     odd = difference(play(trial.agent(team), tale), padded)
-    require(odd is None, f"padding of shorter observations must be ignored; with other numbers in it {odd} differ")
+    require(
+        odd is None, f"padding of shorter observations must be ignored; with other numbers in it {odd} differ"
+    )
     return "padding of shorter observations is ignored"
 
 
@@ -179,7 +185,9 @@ def check_decentralised(trial: Trial) -> str:
         moved = (actions(replace(tale, observation=observation)) != before).any(-1).flatten(0, -2).any(0)
         others = [i for i in range(team.n_agents) if i != j and moved[i]]
         rule = "greedy acting must be decentralised: member's action may depend on its own observation only"
-        require(not others, f"{rule}; member {j}'s observation moves the action of member {others and others[0]}")
+        require(
+            not others, f"{rule}; member {j}'s observation moves the action of member {others and others[0]}"
+        )
     return "greedy members act on their own observations only"
 
 
@@ -198,7 +206,9 @@ def check_policies(trial: Trial) -> str:
         agent.diagnose(tale.observation[t])
         watched += play(agent, tale, policy, t, t + 1)[: -(len(agent.modes) - 1) or None]
     odd = difference(undisturbed[: len(watched)], watched)
-    require(odd is None, f"policies made with a seed, and diagnose(), must not disturb training; {odd} differ")
+    require(
+        odd is None, f"policies made with a seed, and diagnose(), must not disturb training; {odd} differ"
+    )
     return "seeded policies repeat themselves and do not disturb training"
 
 
@@ -240,7 +250,9 @@ def check_learning(trial: Trial) -> str:
         agent.observe(step._replace(reward=-(actions - best).square().sum(-1)))
         agent.update()
         if t % 50 == 49 and (now := regret()) < untrained / 3:
-            return f"it learns a one-step game: regret {untrained:.2f} -> {now:.2f} in {agent.n_updates} updates"
+            return (
+                f"it learns a one-step game: regret {untrained:.2f} -> {now:.2f} in {agent.n_updates} updates"
+            )
     rule = "it must learn a one-step game with reward -|a - best|^2 and every step terminated"
     raise ContractError(f"{rule}; regret {untrained:.2f} -> {regret():.2f} in {agent.n_updates} updates")
 
@@ -248,14 +260,19 @@ def check_learning(trial: Trial) -> str:
 def learns(trial: Trial) -> bool:
     """Whether the agent returns metrics or counts an update within the steps of a story."""
     agent = trial.agent(trial.alike)
-    return any(name.startswith("metric") for name, _ in play(agent, story(trial.alike))) or agent.n_updates > 0
+    return (
+        any(name.startswith("metric") for name, _ in play(agent, story(trial.alike))) or agent.n_updates > 0
+    )
 
 
 def successors_matter(trial: Trial, ends: Ends) -> bool:
     """Whether what follows the steps of a story, whose episodes end like `ends`, enters the updates."""
     team = trial.alike if ends == "time limit" else replace(trial.alike, horizon=1)
     tale = story(team, ends=ends)
-    return difference(play(trial.agent(team), tale), play(trial.agent(team), with_other_successors(tale))) is not None
+    return (
+        difference(play(trial.agent(team), tale), play(trial.agent(team), with_other_successors(tale)))
+        is not None
+    )
 
 
 CHECKS: tuple[Callable[[Trial], str], ...] = (

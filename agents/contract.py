@@ -137,7 +137,11 @@ Ends = Literal["both", "time limit", "all terminated", "all truncated"]
 
 
 def story(
-    team: TeamSpec, seeds: tuple[int, ...] = SEEDS, ends: Ends = "both", steps: int = STEPS, copies: int = COPIES
+    team: TeamSpec,
+    seeds: tuple[int, ...] = SEEDS,
+    ends: Ends = "both",
+    steps: int = STEPS,
+    copies: int = COPIES,
 ) -> Story:
     """Random experience of a team.
 
@@ -194,7 +198,9 @@ def with_filled_padding(tale: Story, team: TeamSpec) -> Story:
     )
 
 
-def play(agent: Agent, tale: Story, policy: Policy | None = None, start: int = 0, stop: int | None = None) -> Trace:
+def play(
+    agent: Agent, tale: Story, policy: Policy | None = None, start: int = 0, stop: int | None = None
+) -> Trace:
     """Live through a story as in training, and act in every other mode at its end.
 
     Everything the agent hands out on the way is checked for shape, range and finiteness.
@@ -210,7 +216,9 @@ def play(agent: Agent, tale: Story, policy: Policy | None = None, start: int = 0
         trace += [(f"metric {name!r} of step {t}", numbers(agent, name, m)) for name, m in metrics.items()]
     for mode in agent.modes:
         if mode != "explore":
-            trace.append((f"{mode} actions afterwards", act(agent, agent.policy(mode, seed=0), tale, -1, mode)))
+            trace.append(
+                (f"{mode} actions afterwards", act(agent, agent.policy(mode, seed=0), tale, -1, mode))
+            )
     return trace
 
 
@@ -220,13 +228,19 @@ def act(agent: Agent, policy: Policy, tale: Story, step: int, mode: str) -> Tens
     before = observation.clone()
     actions = policy.act(observation, None, starting)
     require(torch.equal(before, observation), f"acting in mode {mode!r} must not write into the observation")
-    require(isinstance(actions, Tensor), f"actions in mode {mode!r} must be a tensor, not {type(actions).__name__}")
+    require(
+        isinstance(actions, Tensor),
+        f"actions in mode {mode!r} must be a tensor, not {type(actions).__name__}",
+    )
     shape = (*observation.shape[:-1], agent.team.action_size)
     found = tuple(actions.shape)
     require(found == shape, f"actions in mode {mode!r} must have shape (S, E, N, act) = {shape}, not {found}")
     require(actions.dtype == torch.float32, f"actions in mode {mode!r} must be float32, not {actions.dtype}")
     require(actions.isfinite().all(), f"actions in mode {mode!r} must be finite")
-    require((actions.abs() <= 1).all(), f"actions in mode {mode!r} must lie in [-1, 1], not {float(actions.abs().max())}")
+    require(
+        (actions.abs() <= 1).all(),
+        f"actions in mode {mode!r} must lie in [-1, 1], not {float(actions.abs().max())}",
+    )
     require(not actions.requires_grad, f"actions in mode {mode!r} must not carry a gradient")
     return actions.clone()
 
@@ -235,7 +249,10 @@ def numbers(agent: Agent, name: str, values: Any) -> Tensor:
     """A checked metric (S,)."""
     shape, found = (len(agent.seeds),), tuple(getattr(values, "shape", ()))
     right = isinstance(values, Tensor) and found == shape
-    require(right, f"metric {name!r} must be a tensor of shape (S,) = {shape}, not {type(values).__name__} {found}")
+    require(
+        right,
+        f"metric {name!r} must be a tensor of shape (S,) = {shape}, not {type(values).__name__} {found}",
+    )
     require(values.isfinite().all(), f"metric {name!r} must be finite, not {values.tolist()}")
     return values.detach().clone()
 

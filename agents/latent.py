@@ -15,10 +15,10 @@ LATENTS = ("shared_seed", "sampled", "unshared")
 
 
 def shared_latent(seed: int, copy: int, episode: int, step: int, size: int) -> np.ndarray:
-    """z of one step, (size,), standard normal: what each member computes by itself, without a message.
+    """Z of one step, (size,), standard normal: what each member computes by itself, without a message.
 
-    A counter-based generator (Philox): the key is the seed agreed on before the episode, the counter is the time. All
-    members that call it with the same numbers get the same bits.
+    A counter-based generator (Philox): the key is the seed agreed on before the episode, the counter is the
+    time. All members that call it with the same numbers get the same bits.
     """
     bits = np.random.Philox(key=seed, counter=[0, step, episode, copy])
     return np.random.Generator(bits).standard_normal(size, dtype=np.float32)
@@ -34,7 +34,7 @@ class SharedSeed:
         self.step: np.ndarray | None = None
 
     def __call__(self, starting: Tensor) -> Tensor:
-        """z (S, 1, E, K) of the next step."""
+        """Z (S, 1, E, K) of the next step."""
         first = starting.cpu().numpy().astype(np.int64)
         if self.episode is None or self.step is None:
             self.episode, self.step = np.full_like(first, -1), np.zeros_like(first)
@@ -60,7 +60,7 @@ def latent_source(
         device: where the latents are wanted.
     """
     if size == 0:
-        return lambda starting: None
+        return lambda _: None
     if mode == "greedy":
         return lambda starting: torch.zeros(len(seeds), 1, starting.shape[1], size, device=device)
     if mode == "shared_seed":

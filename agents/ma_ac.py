@@ -1,18 +1,19 @@
 """MA-AC: multi-agent actor-critic, the baseline that VM3-AC reduces to with beta = 0 and no latent variable.
 
-Source: Kim, Jung, Cho, Sung, "A Variational Approach to Mutual Information-Based Coordination for Multi-Agent
-Reinforcement Learning", AAMAS 2023, sections 5 and 6; equation numbers below are that paper's. Each member has a policy
-pi_i(a_i | o_i), a value V_i(x), its moving average and two action values Q_i(x, a), where x joins all observations or is the state.
-MA-SAC and VM3-AC are this algorithm with more terms; the file of each holds only what it adds.
+Source: Kim, Jung, Cho, Sung, "A Variational Approach to Mutual Information-Based Coordination for Multi-
+Agent Reinforcement Learning", AAMAS 2023, sections 5 and 6; equation numbers below are that paper's. Each
+member has a policy pi_i(a_i | o_i), a value V_i(x), its moving average and two action values Q_i(x, a),
+where x joins all observations or is the state. MA-SAC and VM3-AC are this algorithm with more terms; the
+file of each holds only what it adds.
 
 Choices the paper leaves open, ours unless a source is given:
 - Policies are Gaussians squashed by tanh (Haarnoja et al. 2018).
 - All losses of one step read the parameters before that step; then all networks step together.
 - (16), (18) and (20) are summed over members, each member's gradient being its own.
-- With beta = 0 nothing keeps the policy from becoming deterministic and its means from running into the flat parts
-  of tanh. Hence a floor under log std, Gaussian exploration noise and MADDPG's penalty on means before squashing, with
-  a larger weight. They soften the collapse; they do not cure it, and MA-AC's weakness is no finding about mutual
-  information.
+- With beta = 0 nothing keeps the policy from becoming deterministic and its means from running into the
+  flat parts of tanh. Hence a floor under log std, Gaussian exploration noise and MADDPG's penalty on means
+  before squashing, with a larger weight. They soften the collapse; they do not cure it, and MA-AC's
+  weakness is no finding about mutual information.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ class MAACConfig(OffPolicyConfig):
     exploration_noise: float = 0.1
     """Standard deviation of Gaussian noise added to sampled actions, ours."""
     mean_penalty: float = 0.01
-    """Weight of the mean square of means before squashing in the policy loss, ours (MADDPG's code uses 1e-3)."""
+    """Weight in the policy loss of the mean square of means before squashing, ours (MADDPG's code: 1e-3)."""
 
     def __post_init__(self) -> None:
         """Refuse values outside their range."""
@@ -189,7 +190,7 @@ class MAAC(OffPolicyAgent):
         """`"explore"`: sampled actions; `"greedy"`: the mean action."""
         if self._check_mode(mode) == "explore":
             return GaussianExploration(self, seed)
-        return MeanPolicy(self, lambda starting: None)
+        return MeanPolicy(self, lambda _: None)
 
     def exploration_latent(self, streams: Streams, copies: int) -> Tensor | None:
         """The latent variable (S, 1, E, K) of one exploring step; none here."""
@@ -238,7 +239,7 @@ def joint_actions(action: Tensor) -> Tensor:
 
 
 def with_latent(observation: Tensor, latent: Tensor | None) -> Tensor:
-    """The policies' input (S, N, B, obs + K): observations (S, N, B, obs) and latents that broadcast to them."""
+    """The policies' input (S, N, B, obs + K): observations (S, N, B, obs) and latents, broadcast to them."""
     if latent is None:
         return observation
     return torch.cat([observation, latent.expand(*observation.shape[:-1], -1)], -1)

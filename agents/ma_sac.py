@@ -1,7 +1,8 @@
 """MA-SAC: soft actor-critic with centralised critics, MA-AC plus each member's entropy.
 
-Source: Kim et al., AAMAS 2023, section 6.1, which extends Haarnoja et al. 2018 (the form with a value network, so that it
-nests inside VM3-AC). Equation numbers are that paper's; of (17) and (20) the entropy terms are kept, those in q dropped.
+Source: Kim et al., AAMAS 2023, section 6.1, which extends Haarnoja et al. 2018 (the form with a value
+network, so that it nests inside VM3-AC). Equation numbers are that paper's; of (17) and (20) the entropy
+terms are kept, those in q dropped.
 
 Choices the paper leaves open, ours: as in MA-AC, but without its remedies, which entropy makes needless.
 """

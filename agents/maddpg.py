@@ -5,13 +5,14 @@ Environments", NeurIPS 2017; equation numbers are that paper's; code github.com/
 github.com/shariqiqbal2810/maddpg-pytorch ("pytorch").
 
 Deviations, ours:
-- Actors are deterministic with a tanh, the last layer drawn from U(-3e-3, 3e-3) as in "pytorch"; "openai" uses an unsquashed
-  Gaussian on continuous actions.
-- Exploration is Gaussian noise with standard deviation 0.1, clipped (github.com/oxwhirl/facmac), not a process.
+- Actors are deterministic with a tanh, the last layer drawn from U(-3e-3, 3e-3) as in "pytorch"; "openai"
+  uses an unsquashed Gaussian on continuous actions.
+- Exploration is Gaussian noise with standard deviation 0.1, clipped (github.com/oxwhirl/facmac), not a
+  process.
 - The other members' actions in the policy gradient come from replay, as in "openai".
 - All critics step, then all actors, then all targets follow.
-- Sizes and rates are this suite's shared ones, not those of the 2017 paper (two layers of 64, learning rate 1e-2 at one
-  update in 100 steps).
+- Sizes and rates are this suite's shared ones, not those of the 2017 paper (two layers of 64, learning rate
+  1e-2 at one update in 100 steps).
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Networks of a whole stack in one: S seeds x M networks as batched matrix products.
 
-Shapes are (seed, network, batch, feature), feature last, as every reader expects. In memory the batch runs last: the
-weights of one seed's networks are then one matrix, and networks that share an input (centralised critics read the
-same joint observations and actions) cost one wide product in the first layer instead of M narrow ones.
+Shapes are (seed, network, batch, feature), feature last, as every reader expects. In memory the batch runs
+last: the weights of one seed's networks are then one matrix, and networks that share an input (centralised
+critics read the same joint observations and actions) cost one wide product in the first layer instead of M
+narrow ones.
 """
 
 from __future__ import annotations
@@ -15,12 +16,13 @@ import torch
 from torch import Generator, Tensor
 from torch.autograd.function import once_differentiable
 
-# Slices of a flat tensor see the same arithmetic whatever else is in it only if no scalar tail is left after the
-# widest vector loop (AVX-512, unrolled four times: 64 floats).
+# Slices of a flat tensor see the same arithmetic whatever else is in it only if no scalar tail is left after
+# the widest vector loop (AVX-512, unrolled four times: 64 floats).
 _PAD = 64
 
-# With float32_matmul_precision "medium" torch hands a batched product to oneDNN only if it has more multiplications than
-# this (ATen/native/mkldnn/Matmul.cpp, mkldnn_gemm_min_size): left to itself, the choice would hang on S.
+# With float32_matmul_precision "medium" torch hands a batched product to oneDNN only if it has more
+# multiplications than this (ATen/native/mkldnn/Matmul.cpp, mkldnn_gemm_min_size): left to itself, the choice
+# would hang on S. oneDNN's result does not depend on where in memory a matrix stands; MKL's does.
 _ONEDNN_MIN = 16**3
 
 
@@ -34,10 +36,10 @@ class StackedMLP:
     Args:
         networks: M, networks a seed.
         sizes: features of input, hidden layers and output.
-        generators: S generators, from which each seed's networks are initialised as `torch.nn.Linear` is.
-        twins: copies of everything that read the same inputs; outputs get a leading axis if there is more than one.
+        generators: S generators, from which each seed's networks are initialised as `torch.nn.Linear` is;
+            the parameters live on their device.
+        twins: copies of everything that read the same inputs; with more than one, outputs get a leading axis.
         last_bound: the last layer is drawn from U(-last_bound, last_bound) instead, if given.
-        device: where the parameters live; None: the generators' device.
         dtype: float32, or float64 to check gradients.
     """
 
@@ -74,9 +76,9 @@ class StackedMLP:
         """Outputs (S, M, B, out), or (twins, S, M, B, out); `backward()` writes the parameters' gradients.
 
         Args:
-            x: (S, B, in), one input shared by the M networks of a seed, or (S, M, B, in), one each. No gradient
-                flows into it.
-            own: (S, M, B, k), the part of `x` that a gradient shall flow into; `x` must hold its values already.
+            x: (S, B, in), one input shared by the M networks of a seed, or (S, M, B, in), one each. No
+                gradient flows into it.
+            own: (S, M, B, k), the part of `x` that a gradient shall flow into; `x` must hold its values.
             columns: (M, k), where in each network's input `own` stands.
         """
         return self._apply(x, own, columns, self.flat, None)
@@ -201,7 +203,7 @@ class _Forward(torch.autograd.Function):
 
 
 def _bmm(a: Tensor, b: Tensor, out: Tensor | None = None) -> Tensor:
-    """`torch.bmm` whose kernel does not depend on the number of matrices: few small ones get zeros for company."""
+    """`torch.bmm` whose kernel does not depend on the number of matrices: few small ones get zeros added."""
     lack = _ONEDNN_MIN // (a.shape[1] * a.shape[2] * b.shape[2]) + 1 - a.shape[0]
     if lack <= 0:
         return torch.bmm(a, b) if out is None else torch.bmm(a, b, out=out)
@@ -223,7 +225,7 @@ def _first(weight: Tensor, x: Tensor) -> Tensor:
 
 
 def _first_gradient(weight_grad: Tensor, g: Tensor, x: Tensor) -> None:
-    twins, seeds, networks, fan_out, fan_in = weight_grad.shape
+    twins, seeds, networks, _, fan_in = weight_grad.shape
     batches = seeds if x.dim() == 3 else seeds * networks
     g = g.view(twins, batches, -1, g.shape[-1])
     rows = x.reshape(batches, *x.shape[-2:])
@@ -232,7 +234,7 @@ def _first_gradient(weight_grad: Tensor, g: Tensor, x: Tensor) -> None:
 
 
 def _own_gradient(weight: Tensor, g: Tensor, columns: Tensor | None) -> Tensor:
-    """Gradient (S, M, B, k) of the input columns that belong to each network's own part, summed over twins."""
+    """Gradient (S, M, B, k) of the input columns that are each network's own part, summed over twins."""
     assert columns is not None
     twins, seeds, networks, fan_out, _ = weight.shape
     index = columns[:, None, :].expand(twins, seeds, networks, fan_out, columns.shape[-1])

@@ -22,8 +22,8 @@ from .streams import Streams
 class OffPolicyConfig(Config):
     """Shared settings; the values are those of the first author's public code for a later paper.
 
-    Source unless another is given: github.com/wjkim1202/intension_sharing, main.py and core.py. The VM3-AC paper's own
-    values stand in its appendix E, which no public text holds.
+    Source unless another is given: github.com/wjkim1202/intension_sharing, main.py and core.py. The VM3-AC
+    paper's own values stand in its appendix E, which no public text holds.
     """
 
     hidden: tuple[int, ...] = (128, 128)
@@ -41,7 +41,7 @@ class OffPolicyConfig(Config):
     warm_up: int = 10_000
     """Environment steps with uniformly random actions before learning starts."""
     critic_input: Literal["observations", "state"] = "observations"
-    """What critics read besides actions: VM3-AC's x "denotes either" (section 5); MADDPG joins the observations."""
+    """What critics read besides actions; VM3-AC's x "denotes either", MADDPG joins the observations."""
 
     PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         # Ours: about four times cheaper for the same return at 100 000 steps of cooperative navigation.
@@ -76,7 +76,7 @@ class OffPolicyConfig(Config):
 
 
 class OffPolicyAgent(Agent):
-    """Base of learners from replayed transitions. A subclass lists its networks and says how to learn and act."""
+    """Base of learners from replayed transitions; a subclass names its networks, learns and acts."""
 
     config_class = OffPolicyConfig
     config: OffPolicyConfig

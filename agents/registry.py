@@ -1,4 +1,4 @@
-"""Agents by name: the suite's own table, and entry points of group `coordbench.agents` for everybody else's."""
+"""Agents by name: the suite's own table, and entry points of group `coordbench.agents` for all others."""
 
 from __future__ import annotations
 

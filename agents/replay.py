@@ -14,7 +14,7 @@ from .streams import Streams
 
 
 class Batch(NamedTuple):
-    """A minibatch a seed. `x` is what centralised critics read: all observations side by side, or the state."""
+    """A minibatch a seed. `x` is what centralised critics read: all observations joined, or the state."""
 
     observation: Tensor  # (S, N, B, obs)
     joint_action: Tensor  # (S, B, N * act)
@@ -28,8 +28,8 @@ class Batch(NamedTuple):
 class Replay:
     """A ring of the last `capacity` transitions of each seed.
 
-    Memory is only touched as it fills. A transition takes, in 4-byte numbers a seed: N (obs + act + 1) + 1, and the
-    successor's N obs where it is needed, and 2 state where critics read the state.
+    Memory is only touched as it fills. A transition takes, in 4-byte numbers a seed: N (obs + act + 1) + 1,
+    and the successor's N obs where it is needed, and 2 state where critics read the state.
 
     Args:
         team: sizes.

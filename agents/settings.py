@@ -21,8 +21,8 @@ def override(config: T, settings: Mapping[str, Any]) -> T:
     An int is accepted where a float is asked for, a list where a tuple is. Nothing else is converted.
 
     Raises:
-        SettingError: an unknown name (the nearest one is suggested), a wrong type, a value outside a Literal, or
-            whatever the dataclass's own `__post_init__` refuses.
+        SettingError: an unknown name (the nearest one is suggested), a wrong type, a value outside a Literal,
+            or whatever the dataclass's own `__post_init__` refuses.
     """
     assert is_dataclass(config)
     hints = get_type_hints(type(config))

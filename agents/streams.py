@@ -1,7 +1,8 @@
 """Random numbers of a stack: every seed has its own generators, one for each purpose.
 
-A number drawn for one seed or one purpose never shifts those of another, so a seed's results do not depend on which
-seeds share its stack, and an algorithm that draws one thing more stays comparable with one that does not.
+A number drawn for one seed or one purpose never shifts those of another, so a seed's results do not depend
+on which seeds share its stack, and an algorithm that draws one thing more stays comparable with one that
+does not.
 """
 
 from __future__ import annotations

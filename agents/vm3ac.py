@@ -1,26 +1,28 @@
 """VM3-AC: variational maximum mutual information multi-agent actor-critic.
 
-Source: Kim, Jung, Cho, Sung, "A Variational Approach to Mutual Information-Based Coordination for Multi-Agent
-Reinforcement Learning", AAMAS 2023; equation numbers are that paper's. MA-SAC plus a latent variable z that all members'
-policies read, and networks q(a_j | a_i, o_i, o_j) that predict one member's action from another's: entropy plus
-predictability is a lower bound (6) on the mutual information between simultaneous actions.
+Source: Kim, Jung, Cho, Sung, "A Variational Approach to Mutual Information-Based Coordination for Multi-
+Agent Reinforcement Learning", AAMAS 2023; equation numbers are that paper's. MA-SAC plus a latent variable
+z that all members' policies read, and networks q(a_j | a_i, o_i, o_j) that predict one member's action from
+another's: entropy plus predictability is a lower bound (6) on the mutual information between simultaneous
+actions.
 
 Misprints resolved: the last equality of (6) has a plus where a product sign stands; (13) sums over j != i of
 log q(a_i, a_j); in (16) Q_min reads the joint action; Algorithm 1 trains theta and psi by (18) and (16).
 
 Deviations and choices the paper leaves open, ours:
-- The latent of a stored step is not stored: each gradient step draws one z a transition, common to all members.
+- The latent of a stored step is not stored: each gradient step draws one z a transition, common to all
+  members.
 - (20) takes the other members' present actions under the same z, without gradient.
-- Of (21) only term (b), log q(a_j | a_i, ..), reaches pi_i, through its input a_i, as the paper says. It does so in the
-  backward pass that trains q, so `actor_loss` does not count it. Term (a) enters (17), with the network of the member
-  that predicts.
-- q is trained by (20)'s mean square error, with weight 1 instead of beta / N, which Adam's scale invariance makes nearly
-  the same, and which also trains it at beta = 0.
+- Of (21) only term (b), log q(a_j | a_i, ..), reaches pi_i, through its input a_i, as the paper says. It
+  does so in the backward pass that trains q, so `actor_loss` does not count it. Term (a) enters (17), with
+  the network of the member that predicts.
+- q is trained by (20)'s mean square error, with weight 1 instead of beta / N, which Adam's scale invariance
+  makes nearly the same, and which also trains it at beta = 0.
 - The constant of the Gaussian log density is dropped: in (17) it would be a bonus on the length of episodes.
 - q predicts squashed actions through a tanh.
-- entropy = "marginal" is NOT the paper's algorithm: it replaces -log pi(a_i | o_i, z) in (17) and (20) by the entropy
-  of the mixture over z, estimated with 16 draws and the acting z; the paper takes the expectation outside the
-  logarithm and so loses the incentive to use z.
+- entropy = "marginal" is NOT the paper's algorithm: it replaces -log pi(a_i | o_i, z) in (17) and (20) by
+  the entropy of the mixture over z, estimated with 16 draws and the acting z; the paper takes the
+  expectation outside the logarithm and so loses the incentive to use z.
 """
 
 from __future__ import annotations
@@ -58,7 +60,7 @@ class VM3ACConfig(MASACConfig):
     q_coef: float = 1.0
     """Weight on the terms in q, beside beta / N; 0 leaves them out, and the networks with them."""
     entropy: Literal["conditional", "marginal"] = "conditional"
-    """Entropy given z, as the paper approximates (7), or of the mixture over z (not the paper's algorithm)."""
+    """Entropy given z, the paper's approximation, or of the mixture (7) over z, not the paper's algorithm."""
 
     def __post_init__(self) -> None:
         """Refuse values outside their range."""
@@ -87,7 +89,7 @@ class VM3AC(MASAC):
         self, team: TeamSpec, config: VM3ACConfig, seeds: tuple[int, ...], device: torch.device | str = "cpu"
     ) -> None:
         self.config, self.team = config, team
-        n, obs, act = team.n_agents, team.observation_size, team.action_size
+        n, act = team.n_agents, team.action_size
         self.predicts = config.q_coef != 0 and n > 1
         super().__init__(team, config, seeds, device)
         pairs = [(i, j) for i in range(n) for j in range(n) if i != j]
@@ -125,8 +127,9 @@ class VM3AC(MASAC):
     def prediction_error(self, batch: Batch, action: Tensor) -> Tensor:
         """|a_j - mu_{i->j}(a_i, o_i, o_j)|^2 for ordered pairs i, j, (S, pairs, B).
 
-        One pass serves both halves of (20): its gradient trains q with weight 1, and reaches pi_i through the input
-        a_i, never through the target a_j, with the weight that term (b) of (21) has in pi_i's loss.
+        One pass serves both halves of (20): its gradient trains q with weight 1, and reaches pi_i through
+        the input a_i, never through the target a_j, with the weight that term (b) of (21) has in pi_i's
+        loss.
         """
         own = with_gradient_scaled(action[:, self.source], self.q_weight / (2 * self.config.q_variance))
         observation = batch.observation
@@ -155,7 +158,7 @@ class VM3AC(MASAC):
 
     @property
     def q_weight(self) -> float:
-        """beta / N, times the configured weight."""
+        """Beta / N, times the configured weight."""
         return self.config.q_coef * self.config.beta / self.team.n_agents
 
     def draw_marginal(self, observation: Tensor, latent: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -182,9 +185,9 @@ class VM3AC(MASAC):
         """The paper's ways to act.
 
         `"explore"`: sampled actions, one z a step common to all members. The others play the mean action:
-        `"greedy"` with z = 0; `"shared_seed"` with z from a generator that every member runs by itself; `"sampled"`
-        with one z ~ N(0, I) a step common to all (needs communication); `"unshared"` with a z of each member's own,
-        to see whether sharing matters.
+        `"greedy"` with z = 0; `"shared_seed"` with z from a generator that every member runs by itself;
+        `"sampled"` with one z ~ N(0, I) a step common to all (needs communication); `"unshared"` with a z
+        of each member's own, to see whether sharing matters.
         """
         if self._check_mode(mode) == "explore":
             return GaussianExploration(self, seed)

@@ -105,18 +105,18 @@ def environments(plan: Plan) -> list[dict[str, Any]]:
         chunks["mpe2", 1] = stepping_mpe2(plan.seconds)
     rates = interleaved(chunks, plan.rounds)
     peer = rates.pop(("mpe2", 1), None)
-    click.echo("\nEnvironment steps a second, random actions, resets included")
+    click.echo("\nEnvironment steps a second of processor time, random actions, resets included")
     rows = []
     for (task, copies), rate in rates.items():
         ratio = rate["median"] / peer["median"] if peer and task == NAVIGATION else None
         rows.append({"task": task, "num_envs": copies, "steps_per_second": rate, "ratio_to_mpe2": ratio})
         beside = f"{ratio:9.0f} x mpe2" if ratio else ""
-        click.echo(f"  {task:28}{copies:6} copies  {_shown(rate, 0)}{beside}")
+        click.echo(f"  {task:28}{copies:6} {'copies' if copies > 1 else 'copy  '} {_shown(rate, 0)}{beside}")
     if peer:
         rows.append(
             {"task": "mpe2 simple_spread_v3", "num_envs": 1, "steps_per_second": peer, "ratio_to_mpe2": 1.0}
         )
-        click.echo(f"  {'mpe2 simple_spread, parallel':28}{1:6} copy    {_shown(peer, 0)}")
+        click.echo(f"  {'mpe2 simple_spread, parallel':28}{1:6} copy   {_shown(peer, 0)}")
     else:
         click.echo("  mpe2 is not installed, so there is nothing to compare with: pip install mpe2")
     return rows
@@ -125,7 +125,7 @@ def environments(plan: Plan) -> list[dict[str, Any]]:
 def updates(plan: Plan) -> list[dict[str, Any]]:
     """Seed-updates a second of stacked agents and of the plain loop, on the same batches."""
     click.echo(
-        f"\nSeed-updates a second, {plan.seeds} seeds, batch {plan.batch_size}, replay excluded\n"
+        f"\nSeed-updates a second of processor time, {plan.seeds} seeds, batch {plan.batch_size}, replay excluded\n"
         "  plain: PyTorch, a loop over seeds and members; highest: that with torch's default matmul precision"
     )
     rows = []
@@ -141,6 +141,7 @@ def updates(plan: Plan) -> list[dict[str, Any]]:
                     {"task": task, "n_agents": team.n_agents, "observation_size": team.observation_size}
                     | {"agent": name, "hidden": hidden, "seed_updates_per_second": rate}
                     | {"ratio_to_plain": ratios[0], "ratio_to_plain_highest": ratios[1]}
+                    | {"ratio": min(ratios)}
                 )
                 click.echo(
                     f"  {name:7} N={team.n_agents} {'x'.join(map(str, hidden)):8}{_shown(rate['stacked'], 1)}"
@@ -166,7 +167,8 @@ def training(plan: Plan) -> list[dict[str, Any]]:
 
 
 def _shown(rate: Mapping[str, float], digits: int) -> str:
-    return f"{rate['median']:11,.{digits}f} [{rate['low']:,.{digits}f}-{rate['high']:,.{digits}f}]"
+    quartiles = f"[{rate['low']:,.{digits}f}-{rate['high']:,.{digits}f}]"
+    return f"{rate['median']:{11 - 4 * (digits > 0)},.{digits}f} {quartiles:{23 - 8 * (digits > 0)}}"
 
 
 def _mpe2_version() -> str | None:

@@ -1,4 +1,8 @@
-"""What `bench speed` compares, in short chunks that return a rate and can be run in turns."""
+"""What `bench speed` compares, in short chunks that return a rate and can be run in turns.
+
+Seconds are seconds of this process's processor time, all threads together: on an idle core the same as seconds
+on the clock, on a shared one what the code itself took.
+"""
 
 from __future__ import annotations
 
@@ -43,15 +47,15 @@ def stepping(task: str, copies: int, seconds: float) -> Callable[[], float]:
     env.reset()
 
     def chunk() -> float:
-        began, steps = time.perf_counter(), 0
-        while steps == 0 or time.perf_counter() - began < seconds:
+        began, steps = time.process_time(), 0
+        while steps == 0 or time.process_time() - began < seconds:
             for step in range(env.team.horizon):
                 _, _, terminated, truncated, _ = env.step(actions[step % 8])
                 ended = terminated | truncated
                 if ended.any():
                     env.reset(options={"reset_mask": ended})
             steps += env.team.horizon * copies
-        return steps / (time.perf_counter() - began)
+        return steps / (time.process_time() - began)
 
     return chunk
 
@@ -66,14 +70,14 @@ def stepping_mpe2(seconds: float) -> Callable[[], float]:
     actions = [{name: rng.uniform(0, 1, 5).astype(np.float32) for name in env.agents} for _ in range(8)]
 
     def chunk() -> float:
-        began, steps = time.perf_counter(), 0
-        while steps == 0 or time.perf_counter() - began < seconds:
+        began, steps = time.process_time(), 0
+        while steps == 0 or time.process_time() - began < seconds:
             for step in range(25):
                 env.step(actions[step % 8])
                 if not env.agents:
                     env.reset()
             steps += 25
-        return steps / (time.perf_counter() - began)
+        return steps / (time.process_time() - began)
 
     return chunk
 
@@ -101,16 +105,16 @@ def updating(
     single = [Batch(*(part[row] for part in batch if part is not None)) for row in range(seeds)]
 
     def stacked() -> float:
-        began = time.perf_counter()
+        began = time.process_time()
         for _ in range(repeats):
             agent.learn(batch)
-        return repeats * seeds / (time.perf_counter() - began)
+        return repeats * seeds / (time.process_time() - began)
 
     def plain() -> float:
-        began = time.perf_counter()
+        began = time.process_time()
         for learner, own in zip(learners, single, strict=True):
             learner.learn(own)
-        return seeds / (time.perf_counter() - began)
+        return seeds / (time.process_time() - began)
 
     def plain_highest() -> float:
         before = torch.get_float32_matmul_precision()

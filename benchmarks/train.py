@@ -1,4 +1,4 @@
-"""The training loop: act, step, observe, update; an evaluation every so often; everything into the records."""
+"""The training loop: act, step, observe, update; an evaluation every so often; all of it into the records."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from .. import agents, envs
 from ..agents import Agent, Transition
-from ..analysis.records import RunFolder, run_folder
+from ..analysis.records import run_folder
 from ..envs import TeamSpec, copy_seeds
 from .evaluate import evaluate, flattened, mask_of, stacked
 from .startup import prepare_worker, provenance
@@ -71,10 +71,20 @@ def train(cell: Cell, seeds: tuple[int, ...], results: Path, device: str = "cpu"
         records.note(step, reward, starting, actions, agent.update())
         if starting.any():
             observation, info = env.reset(options={"reset_mask": starting})
-        if step >= next_evaluation or step >= cell.steps:
+        if step >= cell.steps:
+            records.evaluate(step, agent, arena, other_modes(agent, arena, cell.evaluation.mode))
+        elif step >= next_evaluation:
             records.evaluate(step, agent, arena)
             next_evaluation += cell.evaluation.every
     records.finish(step, agent.n_updates)
+
+
+def other_modes(agent: Agent, arena: envs.TeamEnv, mode: str) -> dict[str, Tensor]:
+    """Mean returns (S,) under the agent's other ways to play what it has learned, for the last evaluation."""
+    others = [name for name in agent.modes if name not in ("explore", mode)]
+    return {
+        f"return_{name}": torch.from_numpy(evaluate(arena, agent, name).returns.mean(1)) for name in others
+    }
 
 
 class Records:
@@ -118,10 +128,12 @@ class Records:
             names = [name for name, values in metrics.items() if not torch.isfinite(values).all()]
             self._give_up(sick.cpu().numpy(), f"not finite: {', '.join(names) or 'actions'}", step)
 
-    def evaluate(self, step: int, agent: Agent, arena: envs.TeamEnv) -> None:
-        """Evaluate all runs and append a line to the records of those alive."""
+    def evaluate(
+        self, step: int, agent: Agent, arena: envs.TeamEnv, further: Mapping[str, Tensor] | None = None
+    ) -> None:
+        """Evaluate all runs; append a line, with `further` training metrics (S,), to the living ones' records."""
         episodes = evaluate(arena, agent, self.cell.evaluation.mode)
-        diagnosis = agent.diagnose(episodes.observation)
+        diagnosis = {**agent.diagnose(episodes.observation), **(further or {})}
         seconds = time.perf_counter() - self.began
         training = {name: torch.stack(values).mean(0) for name, values in self._metrics.items()}
         self._metrics.clear()

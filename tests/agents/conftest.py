@@ -1,7 +1,6 @@
 """Agents are tested as they train: one thread, the suite's matrix products."""
 
 import pytest
-
 from coordbench.benchmarks.startup import prepare_worker
 
 

@@ -8,9 +8,8 @@ import math
 
 import pytest
 import torch
-from tiny import agent, set_outputs, team, transition
-
 from coordbench.agents.replay import Batch
+from tiny import agent, set_outputs, team, transition
 
 LOG_PI = -0.9189385
 X, B = torch.zeros(1, 3, 6), 3
@@ -77,7 +76,7 @@ def test_policy_loss_20_21(monkeypatch):
 def test_terms_in_q_of_the_policy_loss_20_21(monkeypatch):
     # mean square errors of q: .25 both ways
     check(losses("vm3ac", monkeypatch)["prediction_loss"], 0.25, 0.25)
-    # Into pi_i flows the gradient of -beta / N * log q(a_j | a_i) = .1 / 2 * |a_j - mu(a_i)|^2 / (2 * .5), term (b).
+    # Into pi_i flows the gradient of (b), -beta / N * log q(a_j | a_i) = .05 * |a_j - mu(a_i)|^2 / (2 * .5).
     learner = agent("vm3ac", beta=0.1, q_variance=0.5, hidden=[1])
     set_outputs(learner.predictor, [0.0, 0.0])
     first, bias, out, _ = learner.predictor.parameters  # mu = tanh(a_i + 2 - 2)
@@ -153,7 +152,7 @@ def test_maddpg_policy_gradient_takes_the_others_actions_from_replay():
 
 
 def test_linear_gaussian_game(monkeypatch):
-    """a_k = w_k z + e_k at w = 1, the best linear q, sigma^2 = 1: the bound (6) and the gradient of term (b) of (21).
+    """a_k = w_k z + e_k at w = 1, the best linear q, sigma^2 = 1: the bound (6), the gradient of (b) in (21).
 
     Scaled by .01, as q's tanh wants, with sigma^2 scaled by its square, which changes nothing.
     """
@@ -200,7 +199,7 @@ def test_a_true_end_is_not_bootstrapped_and_a_time_limit_is():
 @pytest.mark.parametrize("name", ["ma_ac", "maddpg"])
 @pytest.mark.parametrize(("terminated", "value"), [(False, 2.0), (True, 1.0)])
 def test_value_of_an_endless_game_cut_by_a_time_limit(name, terminated, value):
-    """Reward 1 for ever at discount .5 is worth 2; cut by a time limit it still is; if every step is the last, 1."""
+    """Reward 1 for ever at discount .5 is worth 2, with or without a time limit; if each step is the end, 1."""
     learner = agent(name, discount=0.5, learning_rate=1e-2, target_rate=0.1, updates_per_step=1.0)
     generator = torch.Generator().manual_seed(0)
     for _ in range(150):

@@ -2,10 +2,9 @@
 
 import pytest
 import torch
+from coordbench.agents.networks import Adam, StackedMLP
 from tiny import set_outputs
 from torch import nn
-
-from coordbench.agents.networks import Adam, StackedMLP
 
 S, M, B = 2, 3, 5
 

@@ -1,7 +1,6 @@
 """Small teams, synthetic experience and networks with known outputs."""
 
 import torch
-
 from coordbench import agents
 from coordbench.agents import Transition
 from coordbench.envs import TeamSpec
@@ -42,7 +41,7 @@ def fill(learner, steps=20, copies=4, seed=5):
 
 
 def set_outputs(network, *values):
-    """Make every copy of a network put out constants: `values` (networks or twins x networks) nested lists."""
+    """Make every copy of a network put out constants: `values` are nested lists, twins x networks."""
     network.flat.detach().zero_()
     last_bias = network.parameters[-1]  # (twins, S, M, out)
     last_bias[:] = torch.as_tensor(values, dtype=last_bias.dtype).view(

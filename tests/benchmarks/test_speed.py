@@ -47,7 +47,7 @@ def exact_products():
 def stacked(name, task="cooperative_navigation_3-v1", **settings) -> tuple[Any, Batch]:
     """An agent of two seeds whose targets differ from their sources, and a batch."""
     settings = {"hidden": (8, 8), "batch_size": SIZE, "buffer_size": SIZE} | settings
-    agent = agents.make(name, envs.spec(task), SEEDS, settings=settings)
+    agent: Any = agents.make(name, envs.spec(task), SEEDS, settings=settings)
     for target, network in agent.networks().items():
         if target.startswith("target"):
             network.flat.mul_(0.7)
@@ -172,6 +172,7 @@ def test_report_is_complete(tmp_path, capsys):
     assert [row["agent"] for row in report["updates"]] == ["vm3ac", "ma_sac", "maddpg"]
     for row in report["updates"]:
         rates = row["seed_updates_per_second"]
+        assert row["ratio"] == min(row["ratio_to_plain"], row["ratio_to_plain_highest"])
         assert row["ratio_to_plain"] == pytest.approx(rates["stacked"]["median"] / rates["plain"]["median"])
     (run,) = report["training"]
     assert set(run["shares"]) == set(Stopwatch.PHASES)

@@ -4,7 +4,6 @@ from dataclasses import asdict
 
 import numpy as np
 import pytest
-
 from coordbench.agents.ma_sac import MASAC, MASACConfig
 from coordbench.analysis import read_runs
 from coordbench.benchmarks.suite import Cell, Evaluation
