@@ -19,12 +19,12 @@ from .scripted import Reference
 
 SEEDS = (5, 0, 11)
 COPIES = 2
-STEPS = 40
+STEPS = 26
 HORIZON = 7
 Trace = list[tuple[str, Tensor]]
 """What an agent did, in order: a name and a tensor (S, ...)."""
 
-_SMALL = {"hidden": 12, "warm_up": 12, "batch_size": 8, "buffer_size": 48, "updates_per_step": 0.5}
+_SMALL = {"hidden": 12, "warm_up": 12, "batch_size": 8, "buffer_size": 40, "updates_per_step": 0.5}
 """Settings under test, for configs that have them: updates begin soon and the memory wraps around."""
 
 

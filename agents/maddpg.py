@@ -94,6 +94,7 @@ class MADDPG(OffPolicyAgent):
 
     def critic_loss(self, batch: Batch) -> Tensor:
         """Loss (S, N) of the critics, (6): the target takes all members' target actors."""
+        assert batch.next_observation is not None
         after = torch.tanh(self.target_actor.frozen(batch.next_observation)).transpose(1, 2).flatten(-2)
         joint = torch.cat([batch.next_x, after], -1)
         target = (

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -40,6 +43,12 @@ class _RandomPolicy(Policy):
             return self.streams.uniform("actions", copies, self.team.n_agents, self.team.action_size)
         draw = self.streams.uniform("actions", copies, self.team.n_agents, self.team.action_size, low=0)
         return (draw if mask is None else draw.masked_fill(~mask, -1)).argmax(-1)
+
+    def state_dict(self) -> dict[str, Any]:
+        return self.streams.state_dict()
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self.streams.load_state_dict(state)
 
 
 class _ReferencePolicy(Policy):

@@ -140,7 +140,7 @@ class VM3AC(MASAC):
     def losses(self, batch: Batch, fresh: Fresh) -> dict[str, Tensor]:
         """MA-SAC's losses with the bonus below in (17), and (20)'s terms in q, (S, pairs)."""
         losses = super().losses(batch, fresh)
-        if self.predicts:
+        if isinstance(fresh, Predicted) and fresh.prediction_error is not None:
             losses["prediction_loss"] = fresh.prediction_error.mean(-1)
         return losses
 
@@ -150,7 +150,7 @@ class VM3AC(MASAC):
         log q up to its constant: -|a_j - mu|^2 / (2 sigma^2).
         """
         bonus = super().value_bonus(batch, fresh)
-        if not self.predicts:
+        if not isinstance(fresh, Predicted) or fresh.prediction_error is None:
             return bonus
         log_q = -fresh.prediction_error.detach() / (2 * self.config.q_variance)
         both_ways = (log_q + log_q[:, self.reversed]).unflatten(1, (self.team.n_agents, -1))

@@ -1,8 +1,8 @@
 """What a training process sets before it computes: threads, matrix products, the allocator.
 
-"medium" matrix products go to oneDNN, which on AMD avoids MKL's slow path, is accurate to fp32 there, and gives
-every seed of a stack the same bits; an allocator that keeps its blocks saves page faults. On processors with AMX
-"medium" may mean bfloat16: the records say what was set.
+"medium" matrix products go to oneDNN, which on AMD avoids MKL's slow path, is accurate to fp32 there, and
+gives every seed of a stack the same bits; an allocator that keeps its blocks saves page faults. On
+processors with AMX "medium" may mean bfloat16: the records say what was set.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def prepare_worker(threads: int = 1) -> dict[str, str]:
     import torch
 
     torch.set_num_threads(threads)
-    numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))
+    numba.set_num_threads(min(threads, numba.get_num_threads()))
     torch.set_float32_matmul_precision("medium")
     return {
         "threads": str(threads),

@@ -131,7 +131,7 @@ class Records:
     def evaluate(
         self, step: int, agent: Agent, arena: envs.TeamEnv, further: Mapping[str, Tensor] | None = None
     ) -> None:
-        """Evaluate all runs; append a line, with `further` training metrics (S,), to the living ones' records."""
+        """Evaluate all runs; append a line, with `further` metrics (S,), to the records of those alive."""
         episodes = evaluate(arena, agent, self.cell.evaluation.mode)
         diagnosis = {**agent.diagnose(episodes.observation), **(further or {})}
         seconds = time.perf_counter() - self.began

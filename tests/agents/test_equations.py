@@ -199,7 +199,7 @@ def test_a_true_end_is_not_bootstrapped_and_a_time_limit_is():
 @pytest.mark.parametrize("name", ["ma_ac", "maddpg"])
 @pytest.mark.parametrize(("terminated", "value"), [(False, 2.0), (True, 1.0)])
 def test_value_of_an_endless_game_cut_by_a_time_limit(name, terminated, value):
-    """Reward 1 for ever at discount .5 is worth 2, with or without a time limit; if each step is the end, 1."""
+    """Reward 1 for ever at discount .5 is worth 2, time limit or not; if each step is the end, 1."""
     learner = agent(name, discount=0.5, learning_rate=1e-2, target_rate=0.1, updates_per_step=1.0)
     generator = torch.Generator().manual_seed(0)
     for _ in range(150):

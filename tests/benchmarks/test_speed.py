@@ -172,7 +172,7 @@ def test_report_is_complete(tmp_path, capsys):
     assert [row["agent"] for row in report["updates"]] == ["vm3ac", "ma_sac", "maddpg"]
     for row in report["updates"]:
         rates = row["seed_updates_per_second"]
-        assert row["ratio"] == min(row["ratio_to_plain"], row["ratio_to_plain_highest"])
+        assert row["ratio_to_faster_plain"] == min(row["ratio_to_plain"], row["ratio_to_plain_same_settings"])
         assert row["ratio_to_plain"] == pytest.approx(rates["stacked"]["median"] / rates["plain"]["median"])
     (run,) = report["training"]
     assert set(run["shares"]) == set(Stopwatch.PHASES)
