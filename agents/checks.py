@@ -1,7 +1,7 @@
 """The contract of agents as a checklist: `check_agent`.
 
-Works on any `Agent` for continuous tasks, on small teams and synthetic experience of its own; no environment is stepped.
-All comparisons are bit for bit, with one thread and the matrix products of training.
+Works on any `Agent` for continuous tasks, with small teams and synthetic experience of its own; it steps no
+environment. All comparisons are bit for bit, with one thread and the matrix products of training.
 """
 
 from __future__ import annotations
@@ -14,12 +14,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .base import Agent, Transition
+from .base import Agent
 from .contract import (
-    SEEDS,
-    STEPS,
     ContractError,
-    Ends,
     Trial,
     act,
     as_in_training,
@@ -28,26 +25,13 @@ from .contract import (
     numbers,
     play,
     require,
-    story,
-    with_filled_padding,
-    with_other_successors,
 )
+from .learning_checks import check_ends, check_learning
 from .registry import load
 from .scripted import Reference
+from .synthetic import SEEDS, STEPS, Story, story, with_filled_padding
 
 __all__ = ["CHECKS", "ContractError", "check_agent"]
-
-_GAME = {
-    "hidden": 32,
-    "batch_size": 32,
-    "buffer_size": 4_000,
-    "warm_up": 100,
-    "updates_per_step": 0.25,
-    "learning_rate": 3e-3,
-}
-"""Settings of the learning game: the tiny ones of the other checks would learn little."""
-_GAME_COPIES = 8
-_GAME_ROUNDS = 500
 
 
 def check_agent(agent: str | type[Agent], settings: Mapping[str, Any] | None = None) -> list[str]:
@@ -55,8 +39,7 @@ def check_agent(agent: str | type[Agent], settings: Mapping[str, Any] | None = N
 
     Args:
         agent: a name from `names()`, `module:Class`, or the class itself.
-        settings: settings that replace the small ones used here, e.g. to reach a branch of the algorithm, or to make
-            an agent learn sooner.
+        settings: replace the small ones used here, e.g. to reach a branch of the algorithm.
 
     Returns:
         One line a check.
@@ -177,7 +160,7 @@ def check_decentralised(trial: Trial) -> str:
     agent, tale = trial.agent(team), story(team)
     play(agent, tale)
 
-    def actions(tale_of: Any) -> Tensor:
+    def actions(tale_of: Story) -> Tensor:
         policy = agent.policy("greedy", seed=0)
         return torch.stack([act(agent, policy, tale_of, t, "greedy") for t in range(6)])
 
@@ -195,7 +178,7 @@ def check_decentralised(trial: Trial) -> str:
 
 
 def check_policies(trial: Trial) -> str:
-    """Policies with a seed of their own repeat themselves and do not disturb training; nor does `diagnose`."""
+    """Policies with a seed of their own repeat themselves and do not disturb training."""
     team = trial.alike
     tale = story(team)
     undisturbed = play(trial.agent(team), tale)
@@ -215,77 +198,14 @@ def check_policies(trial: Trial) -> str:
     return "seeded policies repeat themselves and do not disturb training"
 
 
-def check_ends(trial: Trial) -> str:
-    """True ends cut the value of what follows, time limits do not."""
-    if not learns(trial):
-        return "ends of episodes: skipped, it does not learn"
-    if not successors_matter(trial, "time limit"):
-        return "ends of episodes: skipped, what follows a step does not enter its updates"
-    rule = "truncated must be bootstrapped through: what follows a truncated step does not enter the updates"
-    require(successors_matter(trial, "all truncated"), f"{rule}, as if truncation were a true end")
-    team = replace(trial.alike, horizon=1)
-    ended, cut = (
-        play(trial.agent(team), story(team, ends=ends)) for ends in ("all terminated", "all truncated")
-    )
-    rule = "terminated must be respected: true ends change no update against time limits"
-    require(difference(ended, cut), f"{rule}, so the agent bootstraps through them")
-    return "values stop at true ends and go on through time limits"
-
-
-def check_learning(trial: Trial) -> str:
-    """Each member finds its own best action in a one-step game."""
-    if not learns(trial):
-        return f"learning: skipped, it returned no metrics and did no update in {STEPS} steps"
-    team = replace(trial.alike, horizon=1)
-    agent = trial.agent(team, SEEDS[:2], _GAME)
-    tale = story(team, SEEDS[:2], "all terminated", _GAME_ROUNDS, _GAME_COPIES)
-    signs = torch.arange(team.n_agents * team.action_size).view(team.n_agents, -1) % 2
-    best = 0.6 - 1.2 * signs
-    greedy = agent.policy("greedy", seed=0)
-
-    def regret() -> float:
-        return float((act(agent, greedy, tale, -1, "greedy") - best).square().sum(-1).mean())
-
-    policy, untrained = agent.policy("explore"), regret()
-    for t in range(_GAME_ROUNDS):
-        actions = act(agent, policy, tale, t, "explore")
-        step: Transition = tale.transition(t, actions)
-        agent.observe(step._replace(reward=-(actions - best).square().sum(-1)))
-        agent.update()
-        if t % 50 == 49 and (now := regret()) < untrained / 3:
-            return (
-                f"it learns a one-step game: regret {untrained:.2f} -> {now:.2f} in {agent.n_updates} updates"
-            )
-    rule = "it must learn a one-step game with reward -|a - best|^2 and every step terminated"
-    raise ContractError(f"{rule}; regret {untrained:.2f} -> {regret():.2f} in {agent.n_updates} updates")
-
-
-def learns(trial: Trial) -> bool:
-    """Whether the agent returns metrics or counts an update within the steps of a story."""
-    agent = trial.agent(trial.alike)
-    return (
-        any(name.startswith("metric") for name, _ in play(agent, story(trial.alike))) or agent.n_updates > 0
-    )
-
-
-def successors_matter(trial: Trial, ends: Ends) -> bool:
-    """Whether what follows the steps of a story, whose episodes end like `ends`, enters the updates."""
-    team = trial.alike if ends == "time limit" else replace(trial.alike, horizon=1)
-    tale = story(team, ends=ends)
-    return (
-        difference(play(trial.agent(team), tale), play(trial.agent(team), with_other_successors(tale)))
-        is not None
-    )
-
-
 CHECKS: tuple[Callable[[Trial], str], ...] = (
     check_global_generators,
     check_outputs,
     check_determinism,
     check_stacking,
     check_saving,
-    check_padding,
     check_decentralised,
+    check_padding,
     check_policies,
     check_ends,
     check_learning,

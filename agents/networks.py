@@ -207,9 +207,15 @@ def _bmm(a: Tensor, b: Tensor, out: Tensor | None = None) -> Tensor:
     lack = _ONEDNN_MIN // (a.shape[1] * a.shape[2] * b.shape[2]) + 1 - a.shape[0]
     if lack <= 0:
         return torch.bmm(a, b) if out is None else torch.bmm(a, b, out=out)
-    more = [torch.cat([m, m.new_zeros(lack, *m.shape[1:])]) for m in (a, b)]
-    product = torch.bmm(*more)[: a.shape[0]]
+    product = torch.bmm(_with_zeros(a, lack), _with_zeros(b, lack))[: a.shape[0]]
     return product if out is None else out.copy_(product)
+
+
+def _with_zeros(matrices: Tensor, count: int) -> Tensor:
+    """`count` more matrices, in the same memory layout: another one could mean another kernel."""
+    if matrices.stride(1) == 1 and matrices.stride(2) != 1:
+        return _with_zeros(matrices.transpose(1, 2), count).transpose(1, 2)
+    return torch.cat([matrices, matrices.new_zeros(count, *matrices.shape[1:])])
 
 
 def _first(weight: Tensor, x: Tensor) -> Tensor:

@@ -135,7 +135,7 @@ class Records:
         episodes = evaluate(arena, agent, self.cell.evaluation.mode)
         diagnosis = {**agent.diagnose(episodes.observation), **(further or {})}
         seconds = time.perf_counter() - self.began
-        training = {name: torch.stack(values).mean(0) for name, values in self._metrics.items()}
+        training = {name: torch.stack(values, -1).mean(-1) for name, values in self._metrics.items()}
         self._metrics.clear()
         for row in np.flatnonzero(self.alive):
             finished = self._finished[row]

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 import pytest
-
 from coordbench import agents
 from coordbench.agents import Config, SettingError
 from coordbench.agents.settings import override
