@@ -129,7 +129,7 @@ def test_readme_python_runs() -> None:
 def test_the_documented_agent_keeps_the_contract(examples: Path) -> None:
     from coordbench.agents import check_agent
 
-    assert any("learns a one-step game" in line for line in check_agent("reinforce:Reinforce"))
+    assert any("learns a one-step game" in line for line in check_agent("evolution:Evolution"))
 
 
 def test_the_documented_agent_trains_to_documented_columns(examples: Path, tmp_path: Path) -> None:
@@ -140,7 +140,7 @@ def test_the_documented_agent_trains_to_documented_columns(examples: Path, tmp_p
     from coordbench.leaderboard import leaderboards
 
     suite = read_suite("coordination")
-    (cell,) = suite.cells("smoke", ["cooperative_navigation_3-v1"], ["reinforce:Reinforce"])
+    (cell,) = suite.cells("smoke", ["cooperative_navigation_3-v1"], ["evolution:Evolution"])
     train(replace(cell, steps=500), (0, 1), tmp_path / "pair")
     train(replace(cell, steps=500), (1,), tmp_path / "alone")
     pair, alone = read_runs(tmp_path / "pair"), read_runs(tmp_path / "alone")

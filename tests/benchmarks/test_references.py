@@ -46,7 +46,7 @@ def test_the_package_has_references_for_every_task_of_the_suite() -> None:
     for task in read_suite("coordination").tasks:
         found = known.tasks[task.id]
         assert found.evaluation_settings == {**task.settings, **task.evaluation_settings}
-        again = measure(task, episodes=200)
+        again = measure(task, episodes=2000)
         distance = found.reference - found.random
         assert abs(again.random - found.random) < 0.05 * distance
         assert abs(again.reference - found.reference) < 0.05 * distance
