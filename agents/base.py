@@ -51,7 +51,7 @@ class Transition(NamedTuple):
     """
 
     observation: Tensor  # (S, E, N, obs)
-    action: Tensor  # (S, E, N, act)
+    action: Tensor  # (S, E, N, act), or (S, E, N) int64 where actions are discrete
     reward: Tensor  # (S, E, N), what each member receives
     terminated: Tensor  # (S, E)
     truncated: Tensor  # (S, E)
@@ -65,7 +65,7 @@ class Policy(ABC):
 
     @abstractmethod
     def act(self, observation: Tensor, mask: Tensor | None, starting: Tensor) -> Tensor:
-        """Actions (S, E, N, act) for observations (S, E, N, obs).
+        """Actions (S, E, N, act), or (S, E, N) int64, for observations (S, E, N, obs).
 
         Args:
             observation: (S, E, N, obs) float32.

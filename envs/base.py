@@ -6,18 +6,19 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
-from gymnasium.spaces import Box
+from gymnasium.spaces import Box, MultiDiscrete
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
-from .inputs import ADMITTED, admit, check_snapshot, checked_actions, refusal, reset_mask
+from .inputs import Gate, check_snapshot, reset_mask
+from .scene import Scene
 from .seeding import streams
 from .team import TeamSpec
 
 __all__ = ["ReferencePolicy", "TeamEnv", "TeamSpec"]
 
 ReferencePolicy = Callable[[np.ndarray], np.ndarray]
-"""From observations (B, N, obs) to actions (B, N, act)."""
+"""From observations (B, N, obs) to actions (B, N, act), or (B, N) for discrete tasks."""
 
 StepResult = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]
 
@@ -29,9 +30,10 @@ class TeamEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
     again with ``reset(options={"reset_mask": truncated | terminated})``. The time limit is a truncation,
     never a termination.
 
-    A task is a subclass with ``settings_type``, ``presets``, ``describe``, ``reference_policy`` and the three
-    hooks ``_start``, ``_advance`` and ``_observe``. What a copy remembers from step to step must be made by
-    ``_state_array``; then ``snapshot`` and ``restore`` need no code of the task.
+    A task is a subclass with ``settings_type``, ``presets``, ``describe`` and the hooks ``_start``,
+    ``_advance`` and ``_observe``; ``reference_policy`` and ``_scene`` make it scorable and visible, and
+    ``_allowed`` says which discrete actions may be chosen. What a copy remembers from step to step must be
+    made by ``_state_array``; then ``snapshot`` and ``restore`` need no code of the task.
 
     Args:
         team: the task (see ``coordbench.envs.spec``).
@@ -42,7 +44,7 @@ class TeamEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
     Attributes:
         team: the TeamSpec.
         single_observation_space: Box (N, obs), float32 (or float64 with the setting ``dtype="float64"``).
-        single_action_space: Box(-1, 1, (N, act)) float32.
+        single_action_space: Box(-1, 1, (N, act)) float32, or MultiDiscrete with N times n actions.
     """
 
     settings_type: ClassVar[type]
@@ -60,29 +62,32 @@ class TeamEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
     ) -> None:
         if num_envs < 1:
             raise ValueError(f"num_envs must be >= 1, got {num_envs}")
-        if team.action_kind != "continuous":
-            raise ValueError(f"{team.task_id}: TeamEnv steps continuous actions only, not {team.action_kind}")
         self.team = team
         self.num_envs = num_envs
         self._float = np.dtype(team.settings.get("dtype", "float32"))
         observation_shape = (team.n_agents, team.observation_size)
         bound = observation_bound
         self.single_observation_space = Box(-bound, bound, observation_shape, self._float)  # type: ignore[arg-type]
-        self.single_action_space = Box(-1.0, 1.0, (team.n_agents, team.action_size), np.float32)
+        self._discrete = team.action_kind == "discrete"
+        self.single_action_space = (
+            MultiDiscrete([team.action_size] * team.n_agents)
+            if self._discrete
+            else Box(-1.0, 1.0, (team.n_agents, team.action_size), np.float32)
+        )
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
 
         self._observation_shape = (num_envs, *observation_shape)
         self._state_shape = (num_envs, team.state_size)
-        self._action_shape = (num_envs, team.n_agents, team.action_size)
         self._reward_shape = (num_envs, team.n_agents)
-        self._actions = np.zeros(self._action_shape)
         self._arrays: dict[str, np.ndarray] = {}
         self._elapsed = self._state_array("elapsed", (), np.int64)
         self._finished = self._state_array("finished", (), np.bool_)
         self._generator = self._state_array("generator", (), np.uint64)
         self._metrics = self._state_array("metrics", (len(team.metrics),), np.float64)
         self._finished[:] = True
+        self._gate = Gate(team, self._elapsed, self._finished)
+        self._actions = self._gate.actions
         first = int(np.random.SeedSequence().generate_state(1, np.uint64)[0]) if seed is None else seed
         self._generator[:] = streams(first, num_envs)
 
@@ -103,7 +108,9 @@ class TeamEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
     def _advance(
         self, observation: np.ndarray, state: np.ndarray, agent_reward: np.ndarray, reward: np.ndarray
     ) -> np.ndarray | None:
-        """Plays ``self._actions`` (B, N, act), updates ``self._metrics`` (B, metrics), fills the arguments.
+        """Plays ``self._actions``, updates ``self._metrics`` (B, metrics), fills the arguments.
+
+        ``self._actions`` is (B, N, act) float64 within [-1, 1], or (B, N) int64 for discrete tasks.
 
         Args:
             observation: (B, N, obs), as ``_observe`` would fill it afterwards.
@@ -119,6 +126,16 @@ class TeamEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
     def _observe(self, observation: np.ndarray, state: np.ndarray) -> None:
         """Fills ``observation`` (B, N, obs) and ``state`` (B, state) from the state arrays alone."""
         raise NotImplementedError
+
+    def _allowed(self, mask: np.ndarray) -> None:
+        """Discrete tasks: sets ``mask`` (B, N, n), all True, to False where an action may not be chosen."""
+
+    def _scene(self, copy: int) -> Scene:
+        """What ``copy`` looks like now; for people only."""
+        raise NotImplementedError(f"{self.team.task_id} cannot be drawn: {type(self).__name__} has no _scene")
+
+    def _restored(self) -> None:
+        """Called after ``restore``; for tasks whose state arrays only say how to rebuild the state."""
 
     def _state_array(self, name: str, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
         """A zero array (B, *shape) that belongs to the snapshot under ``name``."""
@@ -155,46 +172,61 @@ class TeamEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
     def observe(self) -> tuple[np.ndarray, dict[str, Any]]:
         """The present observation (B, N, obs) and info ("state" and metrics), e.g. after ``restore``."""
         observation = np.empty(self._observation_shape, self._float)
-        info: dict[str, Any] = {"state": np.empty(self._state_shape, self._float)}
-        self._observe(observation, info["state"])
-        info.update(zip(self.team.metrics, self._metrics.T.copy(), strict=True))
-        return observation, info
+        state = np.empty(self._state_shape, self._float)
+        self._observe(observation, state)
+        return observation, self._info(state)
 
     def step(self, actions: np.ndarray) -> StepResult:
         """Plays one step in every copy.
 
         Args:
-            actions: (B, N, act) finite numbers; values outside [-1, 1] are clipped.
+            actions: (B, N, act) finite numbers, values outside [-1, 1] are clipped; for discrete tasks (B, N)
+                integers that ``info["action_mask"]`` allows.
 
         Returns:
             Observation (B, N, obs), team reward (B,) float64, terminated (B,) bool, truncated (B,) bool, and
-            info: "state" (B, state), "agent_reward" (B, N) and each metric (B,), running values of the
-                episode. All arrays
-            are new and stay as they are.
+            info: "state" (B, state), "agent_reward" (B, N), each metric (B,), running values of the episode,
+            and for discrete tasks "action_mask" (B, N, n) bool. All arrays are new and stay as they are.
 
         Raises:
             gymnasium.error.ResetNeeded: a copy has finished its episode or has not begun one.
-            ValueError: actions of wrong shape or type, or not finite. Nothing has been stepped then.
+            ValueError: actions of wrong shape or type, not finite, or not allowed. Nothing has been stepped
+                then.
         """
-        num_envs = self.num_envs
-        actions = checked_actions(actions, self._action_shape)
-        truncated = np.empty(num_envs, np.bool_)
-        verdict = admit(actions, self._elapsed, self._finished, self.team.horizon, self._actions, truncated)
-        if verdict != ADMITTED:
-            raise refusal(verdict, actions, self._finished)
-        reward = np.empty(num_envs)
+        truncated = self._gate.admit(actions)
+        reward = np.empty(self.num_envs)
         agent_reward = np.empty(self._reward_shape)
         observation = np.empty(self._observation_shape, self._float)
         state = np.empty(self._state_shape, self._float)
         terminated = self._advance(observation, state, agent_reward, reward)
         if terminated is None:
-            terminated = np.zeros(num_envs, np.bool_)
+            terminated = np.zeros(self.num_envs, np.bool_)
         else:
             np.logical_or(self._finished, terminated, out=self._finished)
-        info = dict(zip(self.team.metrics, self._metrics.T.copy(), strict=True))
-        info["state"] = state
+        info = self._info(state)
         info["agent_reward"] = agent_reward
         return observation, reward, terminated, truncated, info
+
+    def scene(self, copy: int = 0) -> Scene:
+        """What one copy looks like now, as plain shapes.
+
+        Raises:
+            NotImplementedError: the task cannot be drawn.
+        """
+        return self._scene(copy)
+
+    def remake(self, num_envs: int, seed: int | Sequence[int] | None = None) -> TeamEnv:
+        """A fresh environment of the same task and settings with another number of copies."""
+        return type(self)(self.team, num_envs, seed)
+
+    def _info(self, state: np.ndarray) -> dict[str, Any]:
+        info: dict[str, Any] = dict(zip(self.team.metrics, self._metrics.T.copy(), strict=True))
+        info["state"] = state
+        if self._discrete:
+            mask = np.ones((*self._reward_shape, self.team.action_size), np.bool_)
+            self._allowed(mask)
+            info["action_mask"] = self._gate.mask = mask
+        return info
 
     def snapshot(self) -> dict[str, np.ndarray]:
         """All that the future depends on, as copies of arrays (B, ...): picklable, savable by np.savez."""
@@ -209,3 +241,6 @@ class TeamEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         check_snapshot(snapshot, self._arrays)
         for name, array in self._arrays.items():
             array[...] = snapshot[name]
+        self._restored()
+        if self._discrete:
+            self.observe()

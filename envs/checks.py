@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 from gymnasium.error import ResetNeeded
-from gymnasium.spaces import Box
+from gymnasium.spaces import Box, MultiDiscrete
 from gymnasium.vector import AutoresetMode, VectorEnv
 
 from .base import TeamEnv
@@ -15,9 +15,10 @@ from .contract import (
     SEED,
     ContractError,
     by_name,
+    chosen,
     differences,
     play,
-    random_actions,
+    random_draws,
     require,
     require_array,
     require_observation,
@@ -36,7 +37,7 @@ def check_env(env: TeamEnv | str) -> None:
 
     Args:
         env: a task id (default settings), or a TeamEnv. An environment is not touched: fresh ones of the same
-            class and TeamSpec are made as ``type(env)(env.team, num_envs)``.
+            task are made by its ``remake``.
 
     Raises:
         ContractError: at the first broken rule.
@@ -50,11 +51,7 @@ def check_env(env: TeamEnv | str) -> None:
 
     else:
         require(isinstance(env, TeamEnv), f"{type(env).__name__} is not a TeamEnv")
-        team, kind = env.team, type(env)
-
-        def fresh(num_envs: int) -> TeamEnv:
-            return kind(team, num_envs)
-
+        fresh = env.remake
     for check in CHECKS:
         check(fresh)
 
@@ -69,13 +66,17 @@ def check_spaces(fresh: Maker) -> None:
     require(env.num_envs == COPIES, f"num_envs must be {COPIES}, is {env.num_envs}")
     for space, name, wanted in (
         (env.single_observation_space, "single_observation_space", shape),
-        (env.single_action_space, "single_action_space", (team.n_agents, team.action_size)),
         (env.observation_space, "observation_space", (COPIES, *shape)),
     ):
         require(isinstance(space, Box), f"{name} must be a Box, is {type(space).__name__}")
         require(space.shape == wanted, f"{name} must have shape {wanted}, has {space.shape}")
-    low, high = env.single_action_space.low, env.single_action_space.high  # type: ignore[attr-defined]
-    require((low == -1).all() and (high == 1).all(), "single_action_space must be Box(-1, 1)")
+    wanted = (
+        MultiDiscrete([team.action_size] * team.n_agents)
+        if team.action_kind == "discrete"
+        else Box(-1.0, 1.0, (team.n_agents, team.action_size), np.float32)
+    )
+    space = env.single_action_space
+    require(space == wanted, f"single_action_space must be {wanted}, is {space}")
 
 
 def check_arrays(fresh: Maker) -> None:
@@ -84,8 +85,8 @@ def check_arrays(fresh: Maker) -> None:
     team = env.team
     observation, info = env.reset(seed=SEED)
     require_observation(env, observation, info, "reset")
-    for action in random_actions(env, some_steps(env)):
-        result = env.step(action)
+    for draw in random_draws(env, some_steps(env)):
+        result = env.step(chosen(env, draw, info))
         observation, reward, terminated, truncated, info = result
         require_observation(env, observation, info, "step")
         for name, array, shape, dtype in (
@@ -105,12 +106,12 @@ def check_arrays(fresh: Maker) -> None:
 def check_fresh_outputs(fresh: Maker) -> None:
     """What a step returned does not change with the next one."""
     env = fresh(COPIES)
-    env.reset(seed=SEED)
-    first, second = random_actions(env, 2)
-    kept = by_name(env.step(first))
+    info = env.reset(seed=SEED)[1]
+    first, second = random_draws(env, 2)
+    kept = by_name(env.step(chosen(env, first, info)))
     copies = {name: array.copy() for name, array in kept.items()}
-    env.reset(options={"reset_mask": kept["terminated"] | kept["truncated"]})
-    env.step(second)
+    info = env.reset(options={"reset_mask": kept["terminated"] | kept["truncated"]})[1]
+    env.step(chosen(env, second, info))
     for name, array in kept.items():
         require(np.array_equal(array, copies[name]), f"step must return new arrays; it reuses that of {name}")
 
@@ -123,8 +124,8 @@ def check_seeds(fresh: Maker) -> None:
     require(same, "reset(seed=s) must give the same observation each time")
     same = np.array_equal(start, lists.reset(seed=copy_seeds(SEED, COPIES))[0])
     require(same, "reset(seed=s) must equal reset(seed=copy_seeds(s, B))")
-    actions = random_actions(one, some_steps(one))
-    for a, b, c in zip(play(one, actions), play(two, actions), play(lists, actions), strict=True):
+    draws = random_draws(one, some_steps(one))
+    for a, b, c in zip(play(one, draws), play(two, draws), play(lists, draws), strict=True):
         require(not differences(a, b), f"equal seeds must give equal steps; {differences(a, b)} differ")
         require(not differences(a, c), f"copy_seeds must give equal steps; {differences(a, c)} differ")
     same = np.array_equal(one.reset()[0], two.reset()[0])
@@ -135,13 +136,13 @@ def check_batching(fresh: Maker) -> None:
     """A copy plays the same alone, in a small batch and in a large one."""
     large = fresh(COPIES)
     seeds = copy_seeds(SEED, COPIES)
-    actions = random_actions(large, some_steps(large))
+    draws = random_draws(large, some_steps(large))
     large.reset(seed=SEED)
-    together = play(large, actions)
+    together = play(large, draws)
     for which in (slice(COPIES - 1, COPIES), slice(1, 3)):
         small = fresh(which.stop - which.start)
         small.reset(seed=seeds[which])
-        for a, b in zip(together, play(small, actions[:, which]), strict=True):
+        for a, b in zip(together, play(small, draws[:, which]), strict=True):
             odd = differences(a, b, which)
             require(
                 not odd, f"copies {which.start}..{which.stop - 1} must play alike in any batch; {odd} differ"
@@ -152,10 +153,10 @@ def check_reset_mask(fresh: Maker) -> None:
     """reset_mask restarts those copies and leaves the others as they are."""
     env, twin = fresh(COPIES), fresh(COPIES)
     mask = np.arange(COPIES) % 2 == 1
-    actions = random_actions(env, 3)
+    draws = random_draws(env, 3)
     for e in (env, twin):
         e.reset(seed=SEED)
-        play(e, actions[: min(2, some_steps(env))])
+        play(e, draws[: min(2, some_steps(env))])
     present, before = twin.observe()
     observation, info = env.reset(options={"reset_mask": mask})
     for name, now, then in [("observation", observation, present), *((k, info[k], before[k]) for k in info)]:
@@ -163,7 +164,9 @@ def check_reset_mask(fresh: Maker) -> None:
     for name in env.team.metrics:
         require(not info[name][mask].any(), f"metric {name} must be 0 after a reset")
     if some_steps(env) > 2:
-        a, b = env.step(actions[2]), twin.step(actions[2])
+        action = chosen(env, draws[2], info)
+        action[~mask] = chosen(twin, draws[2], before)[~mask]
+        a, b = env.step(action), twin.step(chosen(twin, draws[2], before))
         odd = [k for k, v in by_name(a).items() if not np.array_equal(v[~mask], by_name(b)[k][~mask])]
         require(not odd, f"reset_mask must not change how other copies go on; {odd} differ")
 
@@ -172,53 +175,65 @@ def check_snapshot(fresh: Maker) -> None:
     """restore(snapshot()) goes back exactly, generators and time included, also in another environment."""
     env, other = fresh(COPIES), fresh(COPIES)
     env.reset(seed=SEED)
-    actions = random_actions(env, 2 * env.team.horizon + 3)
-    play(env, actions[: some_steps(env)])
+    draws = random_draws(env, 2 * env.team.horizon + 3)
+    play(env, draws[: some_steps(env)])
     saved = env.snapshot()
     for name, array in saved.items():
         first = array.shape[:1] if isinstance(array, np.ndarray) else None
         require(first == (COPIES,), f"snapshot()[{name!r}] must be an array whose first axis is the copy")
     seen = env.observe()[0]
-    first_time = play(env, actions)
+    first_time = play(env, draws)
     for e in (env, other):
         e.restore(saved)
         require(np.array_equal(e.observe()[0], seen), "restore must bring the observation back")
-        for a, b in zip(first_time, play(e, actions), strict=True):
+        for a, b in zip(first_time, play(e, draws), strict=True):
             require(not differences(a, b), f"after restore {differences(a, b)} differ")
 
 
 def check_time_limit(fresh: Maker) -> None:
     """Episodes end by truncation at the horizon, and a finished copy must be reset before it steps."""
     env = fresh(COPIES)
-    action = random_actions(env, 1)[0]
-    require_refusal(env, ResetNeeded, action, "a step before the first reset")
-    env.reset(seed=SEED)
+    draws = random_draws(env, 2 * env.team.horizon)
+    require_refusal(
+        env, ResetNeeded, chosen(env, draws[0], env.observe()[1]), "a step before the first reset"
+    )
+    info = env.reset(seed=SEED)[1]
     elapsed = np.zeros(COPIES, np.int64)
     horizon = env.team.horizon
-    for action in random_actions(env, 2 * horizon):
-        _, _, terminated, truncated, _ = env.step(action)
+    for draw in draws:
+        _, _, terminated, truncated, info = env.step(chosen(env, draw, info))
         elapsed += 1
         rule = f"truncated must be True exactly at the horizon {horizon}"
         require((truncated == (elapsed == horizon)).all(), f"{rule}; after steps {elapsed} it is {truncated}")
         over = terminated | truncated
         if over.any():
-            require_refusal(env, ResetNeeded, action, "a step of a finished copy")
-            env.reset(options={"reset_mask": over})
+            require_refusal(env, ResetNeeded, chosen(env, draw, info), "a step of a finished copy")
+            info = env.reset(options={"reset_mask": over})[1]
             elapsed[over] = 0
 
 
 def check_refusals(fresh: Maker) -> None:
-    """Bad actions are refused and nothing moves; actions outside [-1, 1] are clipped."""
+    """Bad actions are refused and nothing moves; continuous ones outside [-1, 1] are clipped."""
     env, twin = fresh(COPIES), fresh(COPIES)
     for e in (env, twin):
-        e.reset(seed=SEED)
-    action = random_actions(env, 1)[0]
-    for bad in (np.nan, np.inf):
+        info = e.reset(seed=SEED)[1]
+    action = chosen(env, random_draws(env, 1)[0], info)
+    discrete = env.team.action_kind == "discrete"
+    for bad in (-1, env.team.action_size) if discrete else (np.nan, np.inf):
         spoilt = action.copy()
-        spoilt[-1, -1, -1] = bad
+        spoilt[-1, -1] = bad
         require_refusal(env, ValueError, spoilt, f"an action that is {bad}")
-    require_refusal(env, ValueError, action[:, :, :-1], "an action of wrong shape")
-    odd = differences(env.step(3 * np.sign(action)), twin.step(np.sign(action)))
+    require_refusal(env, ValueError, action[:, :-1], "an action of wrong shape")
+    require_refusal(env, ValueError, action.astype(str), "an action that is no number")
+    if discrete:
+        for b, i, a in np.argwhere(~info["action_mask"])[:1]:
+            spoilt = action.copy()
+            spoilt[b, i] = a
+            require_refusal(env, ValueError, spoilt, "an action that the mask forbids")
+        bold = action
+    else:
+        bold, action = 3 * np.sign(action), np.sign(action)
+    odd = differences(env.step(bold), twin.step(action))
     require(not odd, f"actions must be clipped to [-1, 1], and refused ones leave no trace; {odd} differ")
 
 

@@ -23,10 +23,17 @@ def require(holds: Any, rule: str) -> None:
         raise ContractError(rule)
 
 
-def random_actions(env: TeamEnv, steps: int) -> np.ndarray:
-    """The same random actions (steps, B, N, act) for the same B."""
+def random_draws(env: TeamEnv, steps: int) -> np.ndarray:
+    """The same random numbers (steps, B, N, act) in [-1, 1] for the same B; ``chosen`` makes actions of them."""
     shape = (steps, env.num_envs, env.team.n_agents, env.team.action_size)
     return np.random.default_rng(SEED).uniform(-1, 1, shape).astype(np.float32)
+
+
+def chosen(env: TeamEnv, draw: np.ndarray, info: dict[str, Any]) -> np.ndarray:
+    """Actions from one step's numbers: themselves, or the allowed discrete action with the largest one."""
+    if env.team.action_kind == "continuous":
+        return draw
+    return np.where(info["action_mask"], draw, -np.inf).argmax(-1)
 
 
 def some_steps(env: TeamEnv) -> int:
@@ -46,14 +53,16 @@ def differences(a: StepResult, b: StepResult, which: Any = slice(None)) -> list[
     return [name for name in left if not np.array_equal(left[name][which], right[name])]
 
 
-def play(env: TeamEnv, actions: np.ndarray) -> list[StepResult]:
-    """Plays actions, restarting finished copies."""
+def play(env: TeamEnv, draws: np.ndarray) -> list[StepResult]:
+    """Plays the actions of ``draws``, restarting finished copies."""
     results = []
-    for action in actions:
-        results.append(env.step(action))
+    info = env.observe()[1]
+    for draw in draws:
+        results.append(env.step(chosen(env, draw, info)))
+        info = results[-1][4]
         over = results[-1][2] | results[-1][3]
         if over.any():
-            env.reset(options={"reset_mask": over})
+            info = env.reset(options={"reset_mask": over})[1]
     return results
 
 
@@ -78,6 +87,10 @@ def require_observation(env: TeamEnv, observation: Any, info: dict[str, Any], wh
     require_array(f"info['state'] of {where}", info.get("state"), (COPIES, team.state_size), dtype)
     for name in team.metrics:
         require_array(f"info[{name!r}] of {where}", info.get(name), (COPIES,), np.float64)
+    if team.action_kind == "discrete":
+        name, mask = f"info['action_mask'] of {where}", info.get("action_mask")
+        require_array(name, mask, (COPIES, team.n_agents, team.action_size), np.bool_)
+        require(mask.any(-1).all(), f"{name} must leave every member an action")  # type: ignore[union-attr]
 
 
 def require_refusal(env: TeamEnv, error: type[Exception], action: np.ndarray, what: str) -> None:

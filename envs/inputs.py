@@ -9,11 +9,12 @@ import numpy as np
 from gymnasium.error import ResetNeeded
 
 from .kernels import compile_function
+from .team import TeamSpec
 
-ADMITTED, NOT_FINITE, FINISHED = 0, 1, 2
+ADMITTED, NOT_FINITE, FINISHED, NOT_ALLOWED = range(4)
 
 
-def _admit(actions, elapsed, finished, horizon, clipped, truncated):
+def _admit_python(actions, elapsed, finished, horizon, clipped, truncated):
     """Checks a batch of actions and, if they may be played, clips them and counts the step.
 
     Args:
@@ -46,26 +47,91 @@ def _admit(actions, elapsed, finished, horizon, clipped, truncated):
     return ADMITTED
 
 
-admit = compile_function(_admit, parallel=False)
+def _admit_discrete_python(actions, mask, elapsed, finished, horizon, admitted, truncated):
+    """As ``_admit`` for integers (B, N) that ``mask`` (B, N, n) must allow."""
+    waiting, allowed = False, True
+    for b in range(actions.shape[0]):
+        waiting |= finished[b]
+        for i in range(actions.shape[1]):
+            a = actions[b, i]
+            allowed &= 0 <= a < mask.shape[2] and mask[b, i, a]
+    if waiting:
+        return FINISHED
+    if not allowed:
+        return NOT_ALLOWED
+    for b in range(actions.shape[0]):
+        for i in range(actions.shape[1]):
+            admitted[b, i] = actions[b, i]
+        elapsed[b] += 1
+        truncated[b] = elapsed[b] >= horizon
+        finished[b] = truncated[b]
+    return ADMITTED
 
 
-def refusal(verdict: int, actions: np.ndarray, finished: np.ndarray) -> Exception:
-    """The error for actions that ``admit`` did not admit, naming the first offender."""
-    if verdict == NOT_FINITE:
-        b, i, k = (int(x) for x in np.argwhere(~np.isfinite(actions))[0])
-        where = f"copy {b}, member {i}, coordinate {k}"
-        return ValueError(f"actions must be finite: {where} is {actions[b, i, k]}")
-    b = int(np.flatnonzero(finished)[0])
-    remedy = "call reset(), or reset(options={'reset_mask': terminated | truncated}), first"
-    return ResetNeeded(f"copy {b} has no episode to step: {remedy}")
+_admit = compile_function(_admit_python, parallel=False)
+_admit_discrete = compile_function(_admit_discrete_python, parallel=False)
 
 
-def checked_actions(actions: Any, shape: tuple[int, ...]) -> np.ndarray:
-    """Actions as a C-contiguous float array of ``shape``; their values are left to ``admit``.
+class Gate:
+    """What lets a batch of actions into a step.
 
-    Raises:
-        ValueError: another shape, or no real numbers.
+    Attributes:
+        actions: what is played, (B, N, act) float64 within [-1, 1], or (B, N) int64.
+        mask: (B, N, n) bool, the discrete actions allowed now; the environment keeps it up to date.
     """
+
+    def __init__(self, team: TeamSpec, elapsed: np.ndarray, finished: np.ndarray) -> None:
+        """``elapsed`` (B,) int64 and ``finished`` (B,) bool are the environment's own, counted on here."""
+        self._discrete = team.action_kind == "discrete"
+        self._elapsed, self._finished, self._horizon = elapsed, finished, team.horizon
+        shape = (len(elapsed), team.n_agents)
+        self.actions = (
+            np.zeros(shape, np.int64) if self._discrete else np.zeros((*shape, team.action_size), np.float64)
+        )
+        self.mask = np.ones((*shape, team.action_size), np.bool_)
+
+    def admit(self, actions: Any) -> np.ndarray:
+        """Takes in the actions and counts the step.
+
+        Returns:
+            Which copies have reached the time limit (B,) bool, as a new array.
+
+        Raises:
+            gymnasium.error.ResetNeeded: a copy waits for a reset.
+            ValueError: wrong shape or type, not finite, not allowed. Nothing has changed then.
+        """
+        truncated = np.empty(len(self._elapsed), np.bool_)
+        if self._discrete:
+            array = _integers(actions, self.actions.shape)
+            verdict = _admit_discrete(
+                array, self.mask, self._elapsed, self._finished, self._horizon, self.actions, truncated
+            )
+        else:
+            array = _floats(actions, self.actions.shape)
+            verdict = _admit(array, self._elapsed, self._finished, self._horizon, self.actions, truncated)
+        if verdict != ADMITTED:
+            raise self._refusal(verdict, array)
+        return truncated
+
+    def _refusal(self, verdict: int, actions: np.ndarray) -> Exception:
+        if verdict == FINISHED:
+            b = int(np.flatnonzero(self._finished)[0])
+            remedy = "call reset(), or reset(options={'reset_mask': terminated | truncated}), first"
+            return ResetNeeded(f"copy {b} has no episode to step: {remedy}")
+        if verdict == NOT_FINITE:
+            b, i, k = (int(x) for x in np.argwhere(~np.isfinite(actions))[0])
+            where = f"copy {b}, member {i}, coordinate {k}"
+            return ValueError(f"actions must be finite: {where} is {actions[b, i, k]}")
+        n = self.mask.shape[-1]
+        known = (actions >= 0) & (actions < n)
+        allowed = known & np.take_along_axis(self.mask, np.where(known, actions, 0)[..., None], -1)[..., 0]
+        b, i = (int(x) for x in np.argwhere(~allowed)[0])
+        choices = ", ".join(map(str, np.flatnonzero(self.mask[b, i])))
+        return ValueError(f"copy {b}, member {i} cannot choose action {actions[b, i]} now, only {choices}")
+
+
+def _floats(actions: Any, shape: tuple[int, ...]) -> np.ndarray:
+    """Actions as a C-contiguous float array of ``shape``; their values are left to ``_admit``."""
     array = np.asarray(actions)
     if array.shape != shape:
         raise ValueError(f"actions must have shape (B, N, act) = {shape}, got {array.shape}")
@@ -77,6 +143,15 @@ def checked_actions(actions: Any, shape: tuple[int, ...]) -> np.ndarray:
     if flags.c_contiguous and flags.aligned and flags.writeable:
         return array
     return np.array(array, order="C")
+
+
+def _integers(actions: Any, shape: tuple[int, ...]) -> np.ndarray:
+    array = np.asarray(actions)
+    if array.shape != shape:
+        raise ValueError(f"actions must have shape (B, N) = {shape}, got {array.shape}")
+    if array.dtype.kind not in "iu":
+        raise ValueError(f"actions must be integers, got an array of {array.dtype}")
+    return np.array(array, np.int64, order="C")
 
 
 def reset_mask(options: Mapping[str, Any] | None, num_envs: int) -> np.ndarray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from gymnasium.spaces import Box, Space
+from gymnasium.spaces import Box, Discrete, Space
 from pettingzoo import ParallelEnv
 
 from .base import TeamEnv
@@ -31,7 +31,7 @@ class TeamParallelEnv(ParallelEnv[str, np.ndarray, np.ndarray]):
     """One copy of a TeamEnv in PettingZoo's parallel form.
 
     Observations have each member's true size; a member's reward is its ``info["agent_reward"]``; every
-    member's info holds the task metrics as floats.
+    member's info holds the task metrics as floats and, for discrete tasks, its "action_mask" (n,) int8.
 
     Args:
         env: a TeamEnv with one copy; the view owns it from now on.
@@ -53,8 +53,11 @@ class TeamParallelEnv(ParallelEnv[str, np.ndarray, np.ndarray]):
         sizes = enumerate(team.observation_sizes)
         boxes = [Box(whole.low[i, :size], whole.high[i, :size], dtype=dtype) for i, size in sizes]
         self.observation_spaces: Spaces = dict(zip(self.possible_agents, boxes, strict=True))
-        self.action_spaces: Spaces = {
-            name: Box(-1.0, 1.0, (team.action_size,), np.float32) for name in self.possible_agents
+        self.action_spaces: dict[str, Space[Any]] = {
+            name: Discrete(team.action_size)
+            if team.action_kind == "discrete"
+            else Box(-1.0, 1.0, (team.action_size,), np.float32)
+            for name in self.possible_agents
         }
         self.state_space = Box(-np.inf, np.inf, (team.state_size,), dtype)
         self._state = np.zeros(team.state_size, dtype)
@@ -63,7 +66,7 @@ class TeamParallelEnv(ParallelEnv[str, np.ndarray, np.ndarray]):
         """The member's observation space, the same object each time."""
         return self.observation_spaces[agent]
 
-    def action_space(self, agent: str) -> Space[np.ndarray]:
+    def action_space(self, agent: str) -> Space[Any]:
         """The member's action space, the same object each time."""
         return self.action_spaces[agent]
 
@@ -93,7 +96,7 @@ class TeamParallelEnv(ParallelEnv[str, np.ndarray, np.ndarray]):
         """Plays one step.
 
         Args:
-            actions: one action (act,) for each member; without members left (episode over) it is not looked
+            actions: one action (act,), or an integer, for each member; without members left (episode over) it is not looked
                 at.
 
         Returns:
@@ -132,4 +135,10 @@ class TeamParallelEnv(ParallelEnv[str, np.ndarray, np.ndarray]):
 
     def _infos(self, info: dict[str, Any]) -> dict[str, dict[str, Any]]:
         self._state = info["state"][0]
-        return {name: {m: float(info[m][0]) for m in self.team.metrics} for name in self.possible_agents}
+        infos: dict[str, dict[str, Any]] = {
+            name: {m: float(info[m][0]) for m in self.team.metrics} for name in self.possible_agents
+        }
+        if "action_mask" in info:
+            for i, name in enumerate(self.possible_agents):
+                infos[name]["action_mask"] = info["action_mask"][0, i].astype(np.int8)
+        return infos

@@ -20,7 +20,7 @@ class TeamSpec:
             TeamEnv.
         state_size: length of ``info["state"]``.
         action_kind: ``"continuous"`` (each coordinate in [-1, 1]) or ``"discrete"``.
-        action_size: coordinates of a member's action, or number of actions.
+        action_size: coordinates of a member's action, or number of actions; where members differ, the most.
         horizon: steps after which an episode is truncated.
         metrics: names of the task metrics in ``info``.
         return_unit: what a return counts, e.g. ``"mean over members"``; printed wherever a return is printed.
