@@ -31,7 +31,7 @@ class TeamEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
     never a termination.
 
     A task is a subclass with ``settings_type``, ``presets``, ``describe`` and the hooks ``_start``,
-    ``_advance`` and ``_observe``; ``reference_policy`` and ``_scene`` make it scorable and visible, and
+    ``_advance`` and ``_observe``; ``reference_policy`` and ``scene`` make it scorable and visible, and
     ``_allowed`` says which discrete actions may be chosen. What a copy remembers from step to step must be
     made by ``_state_array``; then ``snapshot`` and ``restore`` need no code of the task.
 
@@ -92,6 +92,11 @@ class TeamEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         self._generator[:] = streams(first, num_envs)
 
     @classmethod
+    def preset(cls, task_id: str) -> Mapping[str, Any]:
+        """The settings that ``task_id`` stands for."""
+        return cls.presets[task_id]
+
+    @classmethod
     def describe(cls, task_id: str, settings: Any) -> TeamSpec:
         """The TeamSpec of ``task_id`` under ``settings``, an instance of ``settings_type``; cheap."""
         raise NotImplementedError(f"{cls.__name__} must define describe()")
@@ -130,9 +135,11 @@ class TeamEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
     def _allowed(self, mask: np.ndarray) -> None:
         """Discrete tasks: sets ``mask`` (B, N, n), all True, to False where an action may not be chosen."""
 
-    def _scene(self, copy: int) -> Scene:
-        """What ``copy`` looks like now; for people only."""
-        raise NotImplementedError(f"{self.team.task_id} cannot be drawn: {type(self).__name__} has no _scene")
+    def scene(self, copy: int = 0) -> Scene:
+        """What ``copy`` looks like now, for people to see."""
+        raise NotImplementedError(
+            f"{self.team.task_id} cannot be drawn: {type(self).__name__} has no scene()"
+        )
 
     def _restored(self) -> None:
         """Called after ``restore``; for tasks whose state arrays only say how to rebuild the state."""
@@ -206,14 +213,6 @@ class TeamEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         info = self._info(state)
         info["agent_reward"] = agent_reward
         return observation, reward, terminated, truncated, info
-
-    def scene(self, copy: int = 0) -> Scene:
-        """What one copy looks like now, as plain shapes.
-
-        Raises:
-            NotImplementedError: the task cannot be drawn.
-        """
-        return self._scene(copy)
 
     def remake(self, num_envs: int, seed: int | Sequence[int] | None = None) -> TeamEnv:
         """A fresh environment of the same task and settings with another number of copies."""

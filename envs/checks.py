@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from gymnasium.error import ResetNeeded
@@ -43,15 +44,9 @@ def check_env(env: TeamEnv | str) -> None:
         ContractError: at the first broken rule.
         ValueError: unknown task id.
     """
-    if isinstance(env, str):
-        task_id = env
-
-        def fresh(num_envs: int) -> TeamEnv:
-            return make(task_id, num_envs)
-
-    else:
+    if not isinstance(env, str):
         require(isinstance(env, TeamEnv), f"{type(env).__name__} is not a TeamEnv")
-        fresh = env.remake
+    fresh = partial(make, env) if isinstance(env, str) else env.remake
     for check in CHECKS:
         check(fresh)
 
@@ -194,9 +189,8 @@ def check_time_limit(fresh: Maker) -> None:
     """Episodes end by truncation at the horizon, and a finished copy must be reset before it steps."""
     env = fresh(COPIES)
     draws = random_draws(env, 2 * env.team.horizon)
-    require_refusal(
-        env, ResetNeeded, chosen(env, draws[0], env.observe()[1]), "a step before the first reset"
-    )
+    action = chosen(env, draws[0], env.observe()[1])
+    require_refusal(env, ResetNeeded, action, "a step before the first reset")
     info = env.reset(seed=SEED)[1]
     elapsed = np.zeros(COPIES, np.int64)
     horizon = env.team.horizon

@@ -24,7 +24,7 @@ def require(holds: Any, rule: str) -> None:
 
 
 def random_draws(env: TeamEnv, steps: int) -> np.ndarray:
-    """The same random numbers (steps, B, N, act) in [-1, 1] for the same B; ``chosen`` makes actions of them."""
+    """Random numbers (steps, B, N, act), in [-1, 1], equal for equal B; ``chosen`` makes them actions."""
     shape = (steps, env.num_envs, env.team.n_agents, env.team.action_size)
     return np.random.default_rng(SEED).uniform(-1, 1, shape).astype(np.float32)
 

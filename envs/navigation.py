@@ -180,7 +180,7 @@ class CooperativeNavigation(TeamEnv):
     """B copies of cooperative navigation; see the module's docstring."""
 
     settings_type = NavigationSettings
-    presets = {"cooperative_navigation_3-v1": {"n_agents": 3}}  # noqa: RUF012
+    presets = {"cooperative_navigation_3-v1": {"n_agents": 3}}  # noqa: RUF012  (others: ``preset``)
     reference_policy = staticmethod(assignment_policy)
 
     def __init__(self, team: TeamSpec, num_envs: int = 1, seed: int | Sequence[int] | None = None) -> None:
@@ -193,6 +193,11 @@ class CooperativeNavigation(TeamEnv):
         self._landmark = self._state_array("landmark", (team.n_agents, 2), np.float64)
         self._force = np.zeros_like(self._position)
         self._own = np.zeros((num_envs, team.n_agents))
+
+    @classmethod
+    def preset(cls, task_id: str) -> dict[str, int]:
+        """N stands in the task id: ``"cooperative_navigation_5-v1"`` has five members."""
+        return {"n_agents": int(task_id.removesuffix("-v1").rpartition("_")[2])}
 
     @classmethod
     def describe(cls, task_id: str, settings: NavigationSettings) -> TeamSpec:

@@ -96,8 +96,8 @@ class TeamParallelEnv(ParallelEnv[str, np.ndarray, np.ndarray]):
         """Plays one step.
 
         Args:
-            actions: one action (act,), or an integer, for each member; without members left (episode over) it is not looked
-                at.
+            actions: one action, (act,) or an integer, for each member; without members left (episode over)
+                it is not looked at.
 
         Returns:
             Observations, rewards, terminations, truncations and infos by member; empty when the episode was

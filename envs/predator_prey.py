@@ -7,15 +7,13 @@ Observation
     2 N + 3 M numbers: own position (2), other predators relative to self (2 (N-1), member order), preys
     relative to self (2 M, zero when caught), whether each prey is there (M). With ``legacy_obs`` 2 (N + M)
     numbers: absolute positions of all predators, then of all preys (zero when caught), the preys as they
-        stood before this step's
-    catches; the same for every member.
+    stood before this step's catches; the same for every member.
 Action
     Displacement in units of ``scale``, (2,) in [-1, 1].
 Reward
-    Shared: for each prey caught in this step ``food`` if ``reward_type`` is "constant", ``food * (1 +
-        sweeps)`` if
-    "increment", ``food * 2**sweeps`` if "double", ``food + sweeps`` if "additive", with the sweeps completed
-    before.
+    Shared: for each prey caught in this step ``food`` if ``reward_type`` is "constant", ``food * (1 + sweeps)``
+    if "increment", ``food * 2**sweeps`` if "double", ``food + sweeps`` if "additive", with the sweeps
+    completed before.
 Episode
     Predators at the centre (or at random, see settings). Truncated after ``horizon`` steps, never terminated.
 State

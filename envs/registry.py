@@ -7,6 +7,7 @@ Tasks of other packages join through the entry-point group ``coordbench.envs``: 
 from __future__ import annotations
 
 import importlib
+import re
 from collections.abc import Mapping, Sequence
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from .team import TeamSpec
 
 GROUP = "coordbench.envs"
+FAMILIES = {"cooperative_navigation": "navigation:CooperativeNavigation"}
+"""Tasks that exist for any number of members: ``<family>_<N>-v<version>``."""
 TASKS = {
     "cooperative_navigation_3-v1": "navigation:CooperativeNavigation",
     "predator_prey_2-v1": "predator_prey:PredatorPrey",
@@ -27,7 +30,10 @@ TASKS = {
 
 
 def names() -> list[str]:
-    """All task ids, sorted: the package's own and those of installed packages."""
+    """All task ids, sorted: the package's own and those of installed packages.
+
+    Of a family (``FAMILIES``) only the members that suites use are listed.
+    """
     return sorted(TASKS.keys() | _outside().keys())
 
 
@@ -58,7 +64,7 @@ def spec(task_id: str, settings: Mapping[str, Any] | None = None) -> TeamSpec:
         ValueError: as ``make``.
     """
     task = task_class(task_id)
-    return task.describe(task_id, resolve(task.settings_type, task_id, task.presets[task_id], settings or {}))
+    return task.describe(task_id, resolve(task.settings_type, task_id, task.preset(task_id), settings or {}))
 
 
 def reference_policy(team: TeamSpec) -> ReferencePolicy:
@@ -77,14 +83,20 @@ def task_class(task_id: str) -> type[TeamEnv]:
     Raises:
         ValueError: unknown id, or another package's entry point that does not hold what it should.
     """
-    if task_id in TASKS:
-        module, _, name = TASKS[task_id].partition(":")
+    inside = TASKS.get(task_id) or FAMILIES.get(_family(task_id))
+    if inside is not None:
+        module, _, name = inside.partition(":")
         return getattr(importlib.import_module(f".{module}", __package__), name)
     outside = _outside()
     if task_id not in outside:
         hint = suggestion(task_id, names()) or f"; known: {', '.join(names())}"
         raise ValueError(f"unknown task {task_id!r}{hint}")
     return _load(outside[task_id])
+
+
+def _family(task_id: str) -> str:
+    named = re.fullmatch(r"(.+)_[1-9][0-9]?-v1", task_id)
+    return named.group(1) if named else ""
 
 
 def _outside() -> dict[str, EntryPoint]:

@@ -1,4 +1,4 @@
-"""What a copy looks like, as plain shapes in the task's own coordinates; ``drawing.py`` makes pictures of it."""
+"""What a copy looks like, as plain shapes in the task's own coordinates."""
 
 from __future__ import annotations
 
