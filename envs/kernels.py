@@ -25,14 +25,14 @@ device = numba.njit(nogil=True, error_model="numpy")
 
 
 def _digest_of_sources() -> str:
-    """Names the cached machine code after the sources of the functions that kernels share.
+    """Names the cached machine code after all sources of this package.
 
     Numba's cache looks only at the file of the kernel itself and would keep stale code when, say, the physics
     changes.
     """
     digest = hashlib.sha256()
-    for name in ("generator.py", "kernels.py", "physics.py", "rewards.py", "seeding.py"):
-        digest.update(Path(__file__).with_name(name).read_bytes())
+    for path in sorted(Path(__file__).parent.rglob("*.py")):
+        digest.update(path.read_bytes())
     return digest.hexdigest()[:12]
 
 

@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from .team import TeamSpec
 
 GROUP = "coordbench.envs"
-FAMILIES = {"cooperative_navigation": "navigation:CooperativeNavigation"}
+FAMILIES = {"cooperative_navigation": "particles.navigation:CooperativeNavigation"}
 """Tasks that exist for any number of members: ``<family>_<N>-v<version>``."""
 TASKS = {
-    "cooperative_navigation_3-v1": "navigation:CooperativeNavigation",
-    "predator_prey_2-v1": "predator_prey:PredatorPrey",
-    "predator_prey_3-v1": "predator_prey:PredatorPrey",
-    "predator_prey_4-v1": "predator_prey:PredatorPrey",
+    "cooperative_navigation_3-v1": "particles.navigation:CooperativeNavigation",
+    "predator_prey_2-v1": "particles.predator_prey:PredatorPrey",
+    "predator_prey_3-v1": "particles.predator_prey:PredatorPrey",
+    "predator_prey_4-v1": "particles.predator_prey:PredatorPrey",
 }
 
 

@@ -5,7 +5,7 @@ import pickle
 import numpy as np
 import pytest
 from coordbench import envs
-from coordbench.envs.navigation import CooperativeNavigation
+from coordbench.envs.particles.navigation import CooperativeNavigation
 from gymnasium.error import ResetNeeded
 
 NAVIGATION = "cooperative_navigation_3-v1"

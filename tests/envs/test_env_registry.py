@@ -100,16 +100,16 @@ def test_numbered_reward_types_resolve_to_names():
 
 
 def outside(monkeypatch, value):
-    point = EntryPoint("cooperative_navigation_9-v1", value, registry.GROUP)
+    point = EntryPoint("elsewhere_9-v1", value, registry.GROUP)
     monkeypatch.setattr(registry, "_outside", lambda: {point.name: point})
     return point.name
 
 
 def test_tasks_of_other_packages_join_by_entry_point(monkeypatch):
-    from coordbench.envs.navigation import CooperativeNavigation
+    from coordbench.envs.particles.navigation import CooperativeNavigation
 
-    monkeypatch.setitem(CooperativeNavigation.presets, "cooperative_navigation_9-v1", {"n_agents": 9})
-    name = outside(monkeypatch, "coordbench.envs.navigation:CooperativeNavigation")
+    monkeypatch.setitem(CooperativeNavigation.presets, "elsewhere_9-v1", {"n_agents": 9})
+    name = outside(monkeypatch, "coordbench.envs.particles.navigation:CooperativeNavigation")
     assert name in envs.names()
     assert envs.make(name, 2).reset()[0].shape == (2, 9, 54)
 
@@ -118,7 +118,7 @@ def test_tasks_of_other_packages_join_by_entry_point(monkeypatch):
     ("value", "message"),
     [
         ("no_such_package:Env", "its entry point 'no_such_package:Env' fails"),
-        ("coordbench.envs.navigation:CooperativeNavigation", "among its presets"),
+        ("coordbench.envs.particles.navigation:CooperativeNavigation", "among its presets"),
         ("json:dumps", "must be a TeamEnv subclass"),
     ],
 )

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from coordbench import envs
 from coordbench.envs.kernels import PARALLEL_FROM, Kernel
-from coordbench.envs.navigation import STEP
+from coordbench.envs.particles.navigation import STEP
 
 TASKS = [("cooperative_navigation_3-v1", {}), ("predator_prey_4-v1", {"start_jitter": 0.3})]
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 from coordbench import envs
-from coordbench.envs.navigation import CooperativeNavigation, NavigationSettings
-from coordbench.envs.physics import contact_force
+from coordbench.envs.particles.navigation import CooperativeNavigation, NavigationSettings
+from coordbench.envs.particles.physics import contact_force
 from mpe2 import simple_spread_v3
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from coordbench import envs
-from coordbench.envs.predator_prey import PredatorPrey, PredatorPreySettings, prey_grid
+from coordbench.envs.particles.predator_prey import PredatorPrey, PredatorPreySettings, prey_grid
 
 
 def make(num_envs=1, **settings):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .team import TeamSpec
+from ..team import TeamSpec
 
 TIE_DECIMALS = 5
 """Distances that agree to this many decimals are equal; the prey that comes first is taken."""

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import math
 
-from .generator import uniform
-from .kernels import Kernel, device, prange
+from ..generator import uniform
+from ..kernels import Kernel, device, prange
 from .physics import squared_distance
 
 TOUCH = 1.25

@@ -11,9 +11,9 @@ Observation
 Action
     Displacement in units of ``scale``, (2,) in [-1, 1].
 Reward
-    Shared: for each prey caught in this step ``food`` if ``reward_type`` is "constant", ``food * (1 + sweeps)``
-    if "increment", ``food * 2**sweeps`` if "double", ``food + sweeps`` if "additive", with the sweeps
-    completed before.
+    Shared, for each prey caught in this step: ``food`` if ``reward_type`` is "constant", ``food * (1 +
+    sweeps)`` if "increment", ``food * 2**sweeps`` if "double", ``food + sweeps`` if "additive", with the
+    sweeps completed before.
 Episode
     Predators at the centre (or at random, see settings). Truncated after ``horizon`` steps, never terminated.
 State
@@ -40,10 +40,10 @@ from typing import Literal
 
 import numpy as np
 
-from .base import TeamEnv
+from ..base import TeamEnv
+from ..team import TeamSpec
 from .predator_prey_kernels import OBSERVE, START, STEP
 from .predator_prey_reference import hunting_policy
-from .team import TeamSpec
 
 METRICS = ("catches", "sweeps", "pair_split")
 REWARD_TYPES = ("constant", "increment", "double", "additive")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 
-from .kernels import device
+from ..kernels import device
 
 DT = 0.1
 """Time of a step."""

@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 
-from .team import TeamSpec
+from ..team import TeamSpec
 
 
 def assignment_policy(team: TeamSpec):

@@ -38,13 +38,13 @@ from typing import Literal
 
 import numpy as np
 
-from .base import TeamEnv
-from .generator import uniform
-from .kernels import Kernel, device, prange
+from ..base import TeamEnv
+from ..generator import uniform
+from ..kernels import Kernel, device, prange
+from ..rewards import share_rewards
+from ..team import TeamSpec
 from .navigation_reference import assignment_policy
 from .physics import SENSITIVITY, add_contacts, integrate, squared_distance
-from .rewards import share_rewards
-from .team import TeamSpec
 
 CONTACT_DISTANCE = 0.3
 """Two members of radius 0.15."""

@@ -1,0 +1,1 @@
+"""Point masses and discs in the plane: navigation, predator-prey, treasure collection, tag."""

@@ -1,0 +1,1 @@
+"""Games of one or few steps with known answers."""
