@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import difflib
 import numbers
+import types
 import typing
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal, NoReturn, TypeVar
@@ -43,8 +45,7 @@ def resolve(settings_type: type[S], task_id: str, preset: Mapping[str, Any], cho
     """Defaults, overridden by a task's preset, overridden by what the user chose.
 
     Args:
-        settings_type: frozen dataclass with defaults; its annotations (bool, int, float, Literal) are
-            checked.
+        settings_type: frozen dataclass with defaults; its annotations are checked (``fit``).
         task_id: used in messages.
         preset: the values the task id stands for. Its ``n_agents`` cannot be overridden.
         chosen: the user's values.
@@ -62,7 +63,7 @@ def resolve(settings_type: type[S], task_id: str, preset: Mapping[str, Any], cho
         if name not in known:
             hint = suggestion(name, known) or f"; its settings: {', '.join(known)}"
             raise ValueError(f"{task_id} has no setting {name!r}{hint}")
-        values[name] = _checked(task_id, name, value, hints[name])
+        values[name] = fit(f"{task_id}: {name}", value, hints[name])
     if values.get("n_agents") != preset.get("n_agents", values.get("n_agents")):
         raise ValueError(
             f"{task_id}: n_agents is fixed by the task id; choose the task with that many members"
@@ -73,21 +74,46 @@ def resolve(settings_type: type[S], task_id: str, preset: Mapping[str, Any], cho
         raise ValueError(f"{task_id}: {error}") from error
 
 
-def _checked(task_id: str, name: str, value: Any, hint: Any) -> Any:
-    """``value`` as the annotated type, or a ValueError that names the setting and what it takes."""
-    if typing.get_origin(hint) is Literal:
-        choices = typing.get_args(hint)
-        if any(type(value) is type(choice) and value == choice for choice in choices):
+def fit(what: str, value: Any, kind: Any) -> Any:
+    """``value`` as the annotated type ``kind`` of a setting.
+
+    Known are bool, int, float, str, None, Literal, unions and tuples of one of them. An int is accepted where
+    a float is asked for, a list where a tuple is. Nothing else is converted.
+
+    Args:
+        what: names the setting in messages.
+        value: what the user wrote.
+        kind: the annotation.
+
+    Raises:
+        ValueError: the value is of another type, or none of a Literal's.
+    """
+    origin, options = typing.get_origin(kind), typing.get_args(kind)
+    if origin is Literal:
+        if any(type(value) is type(option) and value == option for option in options):
             return value
-        near = suggestion(str(value), map(str, choices))
-        allowed = ", ".join(map(repr, choices))
-        raise ValueError(f"{task_id}: {name} must be one of {allowed}, got {value!r}{near}")
-    is_bool = isinstance(value, bool)
-    if hint is bool and is_bool:
+        near = suggestion(str(value), map(str, options))
+        raise ValueError(f"{what} must be one of {', '.join(map(repr, options))}, got {value!r}{near}")
+    if origin in (typing.Union, types.UnionType):
+        for option in options:
+            with contextlib.suppress(ValueError):
+                return fit(what, value, option)
+    elif origin is tuple:
+        if isinstance(value, list | tuple):
+            return tuple(fit(f"each of {what}", v, options[0]) for v in value)
+    elif kind is int or kind is float:
+        number = numbers.Integral if kind is int else numbers.Real
+        if isinstance(value, number) and not isinstance(value, bool):
+            return kind(typing.cast(Any, value))
+    elif isinstance(value, kind):
         return value
-    if hint is int and isinstance(value, numbers.Integral) and not is_bool:
-        return int(value)
-    if hint is float and isinstance(value, numbers.Real) and not is_bool:
-        return float(value)
-    article = "an" if hint is int else "a"
-    raise ValueError(f"{task_id}: {name} must be {article} {hint.__name__}, got {value!r}")
+    raise ValueError(f"{what} must be {_in_words(kind)}, got {value!r}")
+
+
+def _in_words(kind: Any) -> str:
+    if typing.get_origin(kind) is tuple:
+        return f"a list, each {_in_words(typing.get_args(kind)[0])}"
+    if typing.get_args(kind):
+        return " or ".join(map(_in_words, typing.get_args(kind)))
+    words = {bool: "true or false", int: "an int", float: "a float", str: "a string", type(None): "none"}
+    return words.get(kind, str(kind))

@@ -153,7 +153,7 @@ def test_mistakes_in_a_file_are_one_line(old: str, new: str, message: str) -> No
     [
         ({"agent": ("maddpg",), "settings": {"beta": 0.1}}, "agent maddpg: unknown setting 'beta'"),
         ({"settings": {"bta": 0.1}}, "unknown agent setting in suite 'tiny': 'bta'; did you mean 'beta'?"),
-        ({"agent": ("vm3ac",), "settings": {"beta": "much"}}, "agent vm3ac: setting 'beta' is of type float"),
+        ({"agent": ("vm3ac",), "settings": {"beta": "much"}}, "agent vm3ac: setting 'beta' must be a float"),
         ({"task_settings": {"scal": 0.1}}, "no setting 'scal'; did you mean 'scale'?"),
         ({"evaluation": {"mode": "gredy"}}, "unknown mode 'gredy'; did you mean 'greedy'?"),
     ],

@@ -66,7 +66,7 @@ def test_spec_is_read_only_and_travels():
     ("task_id", "settings", "message"),
     [
         ("cooperative_navigation_3", {}, "did you mean 'cooperative_navigation_3-v1'"),
-        ("zzz", {}, "unknown task 'zzz'; known: cooperative_navigation_3-v1, "),
+        ("zzz", {}, "unknown task 'zzz'; known: climbing-v1, "),
         (NAVIGATION, {"horizn": 3}, f"{NAVIGATION} has no setting 'horizn'; did you mean 'horizon'"),
         (NAVIGATION, {"zzz": 3}, "its settings: n_agents, horizon, physics, team_reward, dtype"),
         (NAVIGATION, {"horizon": 2.5}, "horizon must be an int, got 2.5"),
@@ -76,7 +76,7 @@ def test_spec_is_read_only_and_travels():
         (NAVIGATION, {"n_agents": 4}, "n_agents is fixed by the task id"),
         ("predator_prey_2-v1", {"reward_type": True}, "reward_type must be one of"),
         ("predator_prey_2-v1", {"reward_type": 5}, "reward_type must be one of"),
-        ("predator_prey_2-v1", {"legacy_obs": 1}, "legacy_obs must be a bool"),
+        ("predator_prey_2-v1", {"legacy_obs": 1}, "legacy_obs must be true or false"),
         ("predator_prey_2-v1", {"radius": "big"}, "radius must be a float"),
         ("predator_prey_2-v1", {"radius": float("nan")}, "radius must be a positive number"),
         ("predator_prey_2-v1", {"n_coop": 3}, "n_coop must lie in 1..2"),
