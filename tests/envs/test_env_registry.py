@@ -66,7 +66,7 @@ def test_spec_is_read_only_and_travels():
     ("task_id", "settings", "message"),
     [
         ("cooperative_navigation_3", {}, "did you mean 'cooperative_navigation_3-v1'"),
-        ("zzz", {}, "unknown task 'zzz'; known: climbing-v1, "),
+        ("zzz", {}, f"unknown task 'zzz'; known: {envs.names()[0]}, "),
         (NAVIGATION, {"horizn": 3}, f"{NAVIGATION} has no setting 'horizn'; did you mean 'horizon'"),
         (NAVIGATION, {"zzz": 3}, "its settings: n_agents, horizon, physics, team_reward, dtype"),
         (NAVIGATION, {"horizon": 2.5}, "horizon must be an int, got 2.5"),
