@@ -48,6 +48,6 @@ $(READY): pyproject.toml constraints.txt
 	  $(BIN)/python -m pip --version >/dev/null 2>&1 || \
 	  { echo "making $(VENV)" && $(PYTHON) -m venv --clear $(VENV); }
 	@echo "installing (minutes the first time)"
-	@$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e ".[dev,multiwalker]"
 	@mkdir -p .mapped && ln -sfn .. .mapped/coordbench
 	@touch $@

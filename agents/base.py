@@ -146,6 +146,28 @@ class Agent(ABC):
     def load_state_dict(self, state: Mapping[str, Any]) -> None:  # noqa: B027  (nothing to do by default)
         """Take up a state made by `state_dict` of an agent of the same team, config and seeds."""
 
+    def policy_state(self, row: int) -> dict[str, Any]:
+        """What the policies of one seed need to act again elsewhere; empty if nothing can be kept.
+
+        Args:
+            row: of the seed, in ``seeds``.
+
+        Returns:
+            Tensors, numbers, strings, and lists and dictionaries of them: what ``torch.load`` reads with
+            ``weights_only=True``.
+        """
+        del row
+        return {}
+
+    def load_policy_state(self, row: int, state: Mapping[str, Any]) -> None:
+        """Take up for one seed what `policy_state` gave, made by an agent of the same team and config.
+
+        Raises:
+            ValueError: the state does not fit this agent.
+        """
+        del row, state
+        raise ValueError(f"{type(self).__name__} keeps no policies: it has no load_policy_state()")
+
     def _check_mode(self, mode: str) -> str:
         if mode not in self.modes:
             raise ValueError(

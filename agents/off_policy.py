@@ -82,6 +82,8 @@ class OffPolicyAgent(Agent):
     config: OffPolicyConfig
     needs_next_observation: ClassVar[bool] = True
     """Whether `learn` reads the members' next observations."""
+    acting_networks: ClassVar[tuple[str, ...]] = ("actor",)
+    """Those of `networks` that policies read."""
 
     def __init__(
         self,
@@ -181,6 +183,25 @@ class OffPolicyAgent(Agent):
         self.replay.load_state_dict(state["replay"])
         self.streams.load_state_dict(state["streams"])
         self.n_steps, self._n_updates = state["counters"]
+
+    def policy_state(self, row: int) -> dict[str, Any]:
+        """One seed's `acting_networks`, and how far its warm-up has come."""
+        networks = {
+            name: [parameter[:, row].detach().cpu().clone() for parameter in self.networks()[name].parameters]
+            for name in self.acting_networks
+        }
+        return {"networks": networks, "steps": self.n_steps}
+
+    def load_policy_state(self, row: int, state: Mapping[str, Any]) -> None:
+        """Take up what `policy_state` gave; the steps count for all seeds."""
+        for name in self.acting_networks:
+            mine, given = self.networks()[name].parameters, state["networks"][name]
+            shapes = [tuple(parameter[:, row].shape) for parameter in mine]
+            if [tuple(values.shape) for values in given] != shapes:
+                raise ValueError(f"the stored {name} is of another shape than {type(self).__name__}'s here")
+            for parameter, values in zip(mine, given, strict=True):
+                parameter[:, row] = values.to(parameter)
+        self.n_steps = state["steps"]
 
 
 class ExploringPolicy(Policy):

@@ -54,8 +54,10 @@ class _RandomPolicy(Policy):
 class _ReferencePolicy(Policy):
     def __init__(self, agent: Reference) -> None:
         self.script = reference_policy(agent.team)
+        self.is_discrete = agent.team.action_kind == "discrete"
 
     def act(self, observation: Tensor, mask: Tensor | None, starting: Tensor) -> Tensor:
         del mask, starting
-        actions = self.script(observation.flatten(0, 1).cpu().numpy())
-        return torch.from_numpy(actions).to(observation).unflatten(0, observation.shape[:2])
+        actions = torch.from_numpy(self.script(observation.flatten(0, 1).cpu().numpy()))
+        dtype = torch.int64 if self.is_discrete else observation.dtype
+        return actions.to(observation.device, dtype).unflatten(0, observation.shape[:2])

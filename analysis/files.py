@@ -6,12 +6,12 @@ import os
 from pathlib import Path
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Writes a UTF-8 file through a temporary neighbour, fsync and rename; makes missing folders.
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Writes a file through a temporary neighbour, fsync and rename; makes missing folders.
 
     Args:
         path: the file; an existing one is replaced in one step.
-        text: its whole content.
+        content: all of it; text is written as UTF-8.
 
     Raises:
         OSError: the folder or the file cannot be written; the old content is still there.
@@ -19,8 +19,8 @@ def write_atomically(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with temporary.open("w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
+        with temporary.open("wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)

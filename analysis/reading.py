@@ -126,11 +126,19 @@ def read_runs(results: str | Path, suite: str | None = None) -> list[Run]:
         hint = f"did you mean {near[0]!r}?" if near else f"it holds: {', '.join(suites) or 'nothing'}"
         raise RecordError(f"{root} holds no records of the suite {suite!r}; {hint}")
     pattern = f"{suite if suite is not None else '*'}/*/*/seed_*/{RUN_FILE}"
-    runs = [_read_run(path.parent) for path in root.glob(pattern)]
+    runs = [read_run(path.parent) for path in root.glob(pattern)]
     return sorted(runs, key=lambda run: (run.suite, run.task_id, run.agent_id, run.settings_hash, run.seed))
 
 
-def _read_run(folder: Path) -> Run:
+def read_run(folder: Path) -> Run:
+    """The run in one folder.
+
+    Args:
+        folder: ``<results>/<suite>/<task>/<agent>-<settings hash>/seed_<n>``.
+
+    Raises:
+        RecordError: a corrupt record, or one that belongs elsewhere.
+    """
     meta = _read_object(folder / RUN_FILE, schema.check_run)
     suite, task, cell, seed = folder.parts[-4:]
     said = (meta["suite"], meta["task"]["id"], f"seed_{meta['seed']}")

@@ -4,6 +4,7 @@
 
 - ``run.json``: settings, versions and machine; written once, atomically.
 - ``evaluations.jsonl``: one line an evaluation with every episode's return; append-only, each line synced.
+- ``policy.pt``: what the run has learned, if its agent can keep that; nothing here reads it.
 - ``done.json`` when the run reached its steps, ``failed.json`` when an error stopped it.
 
 Field names and types: ``schema.py``. No name is random or dated, so the folder of a run can be computed.
@@ -21,10 +22,19 @@ from typing import Any
 
 from . import schema
 from .files import append_line, write_atomically
-from .reading import Evaluation, Run, Status, read_runs
-from .schema import DONE_FILE, EVALUATIONS_FILE, FAILED_FILE, RUN_FILE, RecordError
+from .reading import Evaluation, Run, Status, read_run, read_runs
+from .schema import DONE_FILE, EVALUATIONS_FILE, FAILED_FILE, POLICY_FILE, RUN_FILE, RecordError
 
-__all__ = ["Evaluation", "RecordError", "Run", "RunFolder", "read_runs", "run_folder", "settings_hash"]
+__all__ = [
+    "Evaluation",
+    "RecordError",
+    "Run",
+    "RunFolder",
+    "read_run",
+    "read_runs",
+    "run_folder",
+    "settings_hash",
+]
 
 
 def settings_hash(mapping: Mapping[str, Any]) -> str:
@@ -106,6 +116,11 @@ class RunFolder:
         with _writing(path):
             append_line(path, schema.to_json(content))
 
+    def keep_policy(self, content: bytes) -> None:
+        """Writes ``policy.pt``; before ``finish``, so that a run that is done has it."""
+        with _writing(self.path / POLICY_FILE):
+            write_atomically(self.path / POLICY_FILE, content)
+
     def finish(self, steps: int, updates: int, seconds: float) -> None:
         """Marks the run as complete after so many environment steps, updates and seconds."""
         done = {"steps": steps, "updates": updates, "seconds": seconds}
@@ -118,7 +133,7 @@ class RunFolder:
 
     def clear(self) -> None:
         """Removes this run's records (nothing else in the folder), so that ``start`` can begin again."""
-        for name in (RUN_FILE, EVALUATIONS_FILE, DONE_FILE, FAILED_FILE):
+        for name in (RUN_FILE, EVALUATIONS_FILE, POLICY_FILE, DONE_FILE, FAILED_FILE):
             with _writing(self.path / name):
                 if self.path.is_dir():
                     (self.path / name).unlink(missing_ok=True)

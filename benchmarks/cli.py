@@ -4,43 +4,19 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any, NoReturn
 
 import click
 
 from .. import agents, envs
 from .choices import parse_names
+from .command import Bench, stop
 from .errors import unknown
 from .suite_file import read_suite, suite_names
 
 _PATH = click.Path(path_type=Path)
 
 
-class _Bench(click.Group):
-    """Turns errors of the user into one line and exit status 2."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run a command."""
-        if ctx.params["debug"]:
-            return super().invoke(ctx)
-        try:
-            return super().invoke(ctx)
-        except OSError as error:
-            place = f"{error.filename}: " if error.filename else ""
-            _stop(f"{place}{error.strerror or error}")
-        except (ValueError, NotImplementedError) as error:
-            _stop(str(error))
-        except KeyboardInterrupt:
-            _stop("interrupted", 130)
-
-
-def _stop(message: str, status: int = 2) -> NoReturn:
-    """Print one line to stderr and leave."""
-    click.echo(f"bench: {' '.join(message.split())}", err=True)
-    sys.exit(status)
-
-
-@click.group(cls=_Bench, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(cls=Bench, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="coordbench", prog_name="bench")
 @click.option("--debug", is_flag=True, help="Show the tracebacks of errors.")
 def main(debug: bool) -> None:
@@ -172,18 +148,44 @@ def references(suite: str, tasks: str | None, episodes: int, out: Path | None) -
 
     Example: bench references --episodes 1000 --out reference_scores.json
     """
-    from ..analysis.scores import REFERENCE_SCORES_FILE
-    from .references import update
+    from .references import measure_suite
 
-    known = {task.id: task for task in read_suite(suite).tasks}
-    chosen = parse_names(tasks) or list(known)
-    for task in chosen:
-        if task not in known:
-            raise ValueError(unknown(f"task of suite {suite!r}:", task, known))
-    path = out or REFERENCE_SCORES_FILE
-    for task, found in update(path, [known[task] for task in chosen], episodes).items():
-        click.echo(f"{task:30} random {found.random:9.2f}   reference {found.reference:9.2f}")
-    click.echo(path)
+    measure_suite(suite, parse_names(tasks), episodes, out)
+
+
+@main.command()
+@click.argument("task")
+@click.option("--agent", metavar="A", help="Who plays.  [default: reference, or random where there is none]")
+@_results
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the run.")
+@click.option(
+    "--set", "settings", metavar="SETTING=VALUE", multiple=True, help="Of the task; may be repeated."
+)
+@click.option("--episodes", type=click.IntRange(1), default=1, show_default=True, help="How many.")
+@click.option("--out", type=_PATH, help="Clip .gif or .mp4, contact sheet .png.  [default: a window]")
+@click.option(
+    "--size", type=click.IntRange(64, 4096), default=480, show_default=True, help="Pixels of the longer side."
+)
+@click.option("--fps", type=click.FloatRange(0.5, 50), default=10, show_default=True, help="Steps a second.")
+def watch(
+    task: str,
+    agent: str | None,
+    results: Path,
+    seed: int,
+    settings: tuple[str, ...],
+    episodes: int,
+    out: Path | None,
+    size: int,
+    fps: float,
+) -> None:
+    """Show what an agent does: a window, an animation or a contact sheet.
+
+    Example: bench watch predator_prey_4-v1 --agent vm3ac --seed 0 --out clip.gif
+    """
+    from .watch import Request
+    from .watch import watch as show
+
+    show(Request(task, agent, results, seed, settings, episodes, out, size, fps))
 
 
 @main.command("check-env")
@@ -196,7 +198,7 @@ def check_env(task: str) -> None:
     try:
         envs.check_env(task)
     except envs.ContractError as error:
-        _stop(f"{task}: {error}", 1)
+        stop(f"{task}: {error}", 1)
     click.echo(f"{task} keeps the contract: spaces, resets, seeds, batching, snapshots, time limit, refusals")
 
 
@@ -210,7 +212,7 @@ def check_agent(agent: str) -> None:
     try:
         checked = agents.check_agent(agent)
     except AssertionError as error:
-        _stop(f"{agent}: {error}", 1)
+        stop(f"{agent}: {error}", 1)
     else:
         for line in checked or ():
             click.echo(line)
@@ -221,7 +223,8 @@ def check_agent(agent: str) -> None:
 @click.option("--out", type=_PATH, help="JSON file for the figures.")
 @click.option("--quick", is_flag=True, help="A look of some seconds: fewer rounds, vm3ac only.")
 @click.option("--what", metavar="A,B", help="Some of environments, updates, training.  [default: all three]")
-def speed(out: Path | None, quick: bool, what: str | None) -> None:
+@click.option("--rivals", metavar="PYTHON", multiple=True, help="An interpreter with VMAS or JaxMARL.")
+def speed(out: Path | None, quick: bool, what: str | None, rivals: tuple[str, ...]) -> None:
     """Measure environment steps and updates a second beside plain implementations.
 
     Takes one to two minutes on an idle core.
@@ -234,4 +237,4 @@ def speed(out: Path | None, quick: bool, what: str | None) -> None:
     for part in parts:
         if part not in measure.PARTS:
             raise ValueError(unknown("part of the speed report:", part, measure.PARTS))
-    measure.run(out, measure.QUICK if quick else measure.Plan(), parts)
+    measure.run(out, measure.QUICK if quick else measure.Plan(), parts, rivals)

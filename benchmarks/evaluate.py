@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,13 +34,20 @@ class Episodes:
     observation: Tensor
 
 
-def evaluate(env: TeamEnv, agent: Agent, mode: str = "greedy") -> Episodes:
+Spectator = Callable[[np.ndarray, np.ndarray], None]
+"""Sees at each step the returns so far (B,) and which copies are in their episode (B,), its end included."""
+
+
+def evaluate(
+    env: TeamEnv, agent: Agent, mode: str = "greedy", spectator: Spectator | None = None
+) -> Episodes:
     """Play one episode in every copy of `env`, which holds as many for each seed.
 
     Args:
         env: S * episodes copies, seed by seed.
         agent: acts for S seeds.
         mode: the agent's way to act.
+        spectator: sees every step; `env` holds what can be seen.
     """
     n_seeds = len(agent.seeds)
     episodes = env.num_envs // n_seeds
@@ -51,6 +59,8 @@ def evaluate(env: TeamEnv, agent: Agent, mode: str = "greedy") -> Episodes:
     starting = np.ones(env.num_envs, bool)
     halfway = stacked(observation, n_seeds, agent.device)
     step = 0
+    if spectator:
+        spectator(returns, playing)
     while playing.any():
         now = stacked(observation, n_seeds, agent.device)
         halfway = now if step == env.team.horizon // 2 else halfway
@@ -60,6 +70,8 @@ def evaluate(env: TeamEnv, agent: Agent, mode: str = "greedy") -> Episodes:
         observation, reward, terminated, truncated, info = env.step(flattened(actions))
         returns += np.where(playing, reward, 0)
         lengths += playing
+        if spectator:
+            spectator(returns, playing)
         starting = terminated | truncated
         for name, values in metrics.items():
             ended = playing & starting

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from .. import agents, envs
-from ..analysis.scores import TaskReference, reference_scores, write_reference_scores
+from ..analysis.scores import (
+    REFERENCE_SCORES_FILE,
+    TaskReference,
+    reference_scores,
+    write_reference_scores,
+)
+from .errors import SuiteError, unknown
 from .evaluate import EVALUATION_SEED, evaluate
 from .suite import SuiteTask
+from .suite_file import read_suite
 
 EPISODES = 10_000
 """Enough that the standard error of each number is below a percent of the distance between the two."""
@@ -57,3 +64,25 @@ def update(path: Path, tasks: Iterable[SuiteTask], episodes: int = EPISODES) -> 
     if any(known.get(task) != found for task, found in measured.items()):
         write_reference_scores(path, known | measured, version + 1)
     return measured
+
+
+def measure_suite(name: str, tasks: Sequence[str], episodes: int, out: Path | None) -> None:
+    """What `bench references` does: measure tasks of a suite, print them and the file that now holds them.
+
+    Args:
+        name: of the suite, or a TOML file.
+        tasks: ids; all of the suite's if empty.
+        episodes: of each agent and task.
+        out: the file; the package's own if None.
+
+    Raises:
+        SuiteError: the suite has no such task.
+    """
+    known = {task.id: task for task in read_suite(name).tasks}
+    for task in tasks:
+        if task not in known:
+            raise SuiteError(unknown(f"task of suite {name!r}:", task, known))
+    path = out or REFERENCE_SCORES_FILE
+    for task, found in update(path, [known[task] for task in tasks or known], episodes).items():
+        print(f"{task:30} random {found.random:9.2f}   reference {found.reference:9.2f}")
+    print(path)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
+from .. import envs
 from .choices import parse_names, parse_seeds, parse_set
 from .errors import SuiteError
 from .progress import LiveProgress, PlainProgress, Progress, span
@@ -78,6 +79,8 @@ def run_suite(request: Request, train: Train | None = None) -> int:
     if request.dry_run:
         print(describe_plan(cells, seeds, request.results, stacks))
         return DONE
+    for task in {cell.task for cell in cells}:
+        envs.require(task)
     check_results_folder(request.results)
     check_device(request.device)
     if stacks:

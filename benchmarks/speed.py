@@ -8,66 +8,38 @@ reported.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass
-from importlib.metadata import PackageNotFoundError, version
+from collections.abc import Collection
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
 
 from .. import envs
-from .speed_chunks import interleaved, stepping, stepping_mpe2, updating
+from .speed_chunks import interleaved, shown, updating
+from .speed_environments import environments, installed
+from .speed_plan import NAVIGATION, QUICK, Plan
 from .speed_training import timed_training
 from .startup import prepare_worker, provenance
 
-NAVIGATION = "cooperative_navigation_3-v1"
+__all__ = ["PARTS", "QUICK", "Plan", "run"]
+
 PARTS = ("environments", "updates", "training")
 
 
-@dataclass(frozen=True)
-class Plan:
-    """How much is measured.
-
-    Attributes:
-        rounds: measurements of everything that is compared; one more comes first and is dropped.
-        seconds: length of a chunk of environment steps, roughly.
-        env_tasks: tasks whose environments are stepped.
-        batch_sizes: copies stepped together.
-        update_tasks: tasks for whose teams the agents are updated.
-        agents: any of vm3ac, ma_sac, maddpg.
-        hidden: hidden layers of all networks.
-        seeds: seeds stacked in an update.
-        batch_size: transitions a seed and update.
-        updates: stacked updates a chunk; the plain loop does one, all seeds in turn.
-        stacks: seeds of the short training runs.
-        training_steps: environment steps a seed of these, counted from the first update.
-    """
-
-    rounds: int = 9
-    seconds: float = 0.12
-    env_tasks: tuple[str, ...] = (NAVIGATION, "predator_prey_2-v1", "predator_prey_4-v1")
-    batch_sizes: tuple[int, ...] = (1, 64, 1024)
-    update_tasks: tuple[str, ...] = (NAVIGATION, "predator_prey_4-v1")
-    agents: tuple[str, ...] = ("vm3ac", "ma_sac", "maddpg")
-    hidden: tuple[tuple[int, ...], ...] = ((128, 128), (64, 64))
-    seeds: int = 7
-    batch_size: int = 128
-    updates: int = 3
-    stacks: tuple[int, ...] = (4, 7)
-    training_steps: int = 2_500
-
-
-QUICK = Plan(rounds=3, seconds=0.05, agents=("vm3ac",), updates=2, stacks=(4,), training_steps=800)
-
-
-def run(out: Path | None, plan: Plan | None = None, parts: Collection[str] = PARTS) -> dict[str, Any]:
+def run(
+    out: Path | None,
+    plan: Plan | None = None,
+    parts: Collection[str] = PARTS,
+    rivals: Collection[str] = (),
+) -> dict[str, Any]:
     """Measure, print tables, and write the figures.
 
     Args:
         out: JSON file, if wanted.
         plan: how much is measured; `Plan()` if None.
         parts: which of `PARTS`.
+        rivals: Python interpreters that have VMAS or JaxMARL, to compare environments with.
 
     Raises:
         OSError: `out` cannot be written; found out before anything is measured.
@@ -78,7 +50,7 @@ def run(out: Path | None, plan: Plan | None = None, parts: Collection[str] = PAR
         out.touch()
     prepare_worker()
     report: dict[str, Any] = {
-        "machine": provenance() | {"version_mpe2": _mpe2_version()},
+        "machine": provenance() | {"version_mpe2": installed("mpe2")},
         "plan": asdict(plan),
     }
     machine = report["machine"]
@@ -89,37 +61,15 @@ def run(out: Path | None, plan: Plan | None = None, parts: Collection[str] = PAR
     )
     for part in PARTS:
         if part in parts:
-            report[part] = {"environments": environments, "updates": updates, "training": training}[part](
-                plan
-            )
+            report[part] = {
+                "environments": lambda: environments(plan, rivals),
+                "updates": lambda: updates(plan),
+                "training": lambda: training(plan),
+            }[part]()
     if out is not None:
         out.write_text(json.dumps(report, indent=2) + "\n")
         click.echo(f"\n{out}")
     return report
-
-
-def environments(plan: Plan) -> list[dict[str, Any]]:
-    """Environment steps a second of all copies, by task and batch size; mpe2 beside navigation."""
-    chunks = {(t, b): stepping(t, b, plan.seconds) for t in plan.env_tasks for b in plan.batch_sizes}
-    if _mpe2_version():
-        chunks["mpe2", 1] = stepping_mpe2(plan.seconds)
-    rates = interleaved(chunks, plan.rounds)
-    peer = rates.pop(("mpe2", 1), None)
-    click.echo("\nEnvironment steps a second of processor time, random actions, resets included")
-    rows = []
-    for (task, copies), rate in rates.items():
-        ratio = rate["median"] / peer["median"] if peer and task == NAVIGATION else None
-        rows.append({"task": task, "num_envs": copies, "steps_per_second": rate, "ratio_to_mpe2": ratio})
-        beside = f"{ratio:9.0f} x mpe2" if ratio else ""
-        click.echo(f"  {task:28}{copies:6} {'copies' if copies > 1 else 'copy  '} {_shown(rate, 0)}{beside}")
-    if peer:
-        rows.append(
-            {"task": "mpe2 simple_spread_v3", "num_envs": 1, "steps_per_second": peer, "ratio_to_mpe2": 1.0}
-        )
-        click.echo(f"  {'mpe2 simple_spread, parallel':28}{1:6} copy   {_shown(peer, 0)}")
-    else:
-        click.echo("  mpe2 is not installed, so there is nothing to compare with: pip install mpe2")
-    return rows
 
 
 def updates(plan: Plan) -> list[dict[str, Any]]:
@@ -146,8 +96,8 @@ def updates(plan: Plan) -> list[dict[str, Any]]:
                     | {"ratio_to_faster_plain": min(ratios)}
                 )
                 click.echo(
-                    f"  {name:7} N={team.n_agents} {'x'.join(map(str, hidden)):8}{_shown(rate['stacked'], 1)}"
-                    f"   plain {_shown(rate['plain'], 1)} {ratios[0]:5.2f} x"
+                    f"  {name:7} N={team.n_agents} {'x'.join(map(str, hidden)):8}{shown(rate['stacked'], 1)}"
+                    f"   plain {shown(rate['plain'], 1)} {ratios[0]:5.2f} x"
                     f"   same {rate['plain_same_settings']['median']:6.1f} {ratios[1]:5.2f} x"
                 )
     return rows
@@ -166,15 +116,3 @@ def training(plan: Plan) -> list[dict[str, Any]]:
         listed = ", ".join(f"{phase} {share:.1%}" for phase, share in shares.items())
         click.echo(f"  {stack} seeds, {rate:,.0f} steps/s: {listed}")
     return rows
-
-
-def _shown(rate: Mapping[str, float], digits: int) -> str:
-    quartiles = f"[{rate['low']:,.{digits}f}-{rate['high']:,.{digits}f}]"
-    return f"{rate['median']:{11 - 4 * (digits > 0)},.{digits}f} {quartiles:{23 - 8 * (digits > 0)}}"
-
-
-def _mpe2_version() -> str | None:
-    try:
-        return version("mpe2")
-    except PackageNotFoundError:
-        return None

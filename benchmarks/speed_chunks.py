@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from .. import agents, envs
+from .. import agents
 from ..agents.ma_sac import MASACConfig
 from ..agents.maddpg import MADDPGConfig
 from ..agents.off_policy import OffPolicyAgent
@@ -39,47 +39,10 @@ def interleaved(chunks: Mapping[Any, Callable[[], float]], rounds: int) -> dict[
     return rates
 
 
-def stepping(task: str, copies: int, seconds: float) -> Callable[[], float]:
-    """A chunk of whole episodes of one of our environments, `seconds` long; steps a second of all copies."""
-    env = envs.make(task, num_envs=copies, seed=0)
-    shape = (8, copies, env.team.n_agents, env.team.action_size)
-    actions = np.random.default_rng(0).uniform(-1, 1, shape).astype(np.float32)
-    env.reset()
-
-    def chunk() -> float:
-        began, steps = time.process_time(), 0
-        while steps == 0 or time.process_time() - began < seconds:
-            for step in range(env.team.horizon):
-                _, _, terminated, truncated, _ = env.step(actions[step % 8])
-                ended = terminated | truncated
-                if ended.any():
-                    env.reset(options={"reset_mask": ended})
-            steps += env.team.horizon * copies
-        return steps / (time.process_time() - began)
-
-    return chunk
-
-
-def stepping_mpe2(seconds: float) -> Callable[[], float]:
-    """The same of mpe2's simple_spread, three agents, continuous actions, 25 steps an episode."""
-    from mpe2 import simple_spread_v3
-
-    env = simple_spread_v3.parallel_env(N=3, max_cycles=25, continuous_actions=True)
-    env.reset(seed=0)
-    rng = np.random.default_rng(0)
-    actions = [{name: rng.uniform(0, 1, 5).astype(np.float32) for name in env.agents} for _ in range(8)]
-
-    def chunk() -> float:
-        began, steps = time.process_time(), 0
-        while steps == 0 or time.process_time() - began < seconds:
-            for step in range(25):
-                env.step(actions[step % 8])
-                if not env.agents:
-                    env.reset()
-            steps += 25
-        return steps / (time.process_time() - began)
-
-    return chunk
+def shown(rate: Mapping[str, float], digits: int) -> str:
+    """A median with its quartiles, for tables."""
+    quartiles = f"[{rate['low']:,.{digits}f}-{rate['high']:,.{digits}f}]"
+    return f"{rate['median']:{11 - 4 * (digits > 0)},.{digits}f} {quartiles:{23 - 8 * (digits > 0)}}"
 
 
 def updating(

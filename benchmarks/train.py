@@ -17,6 +17,7 @@ from ..agents import Agent, Transition
 from ..analysis.records import run_folder
 from ..envs import TeamSpec, copy_seeds
 from .evaluate import evaluate, flattened, mask_of, stacked
+from .policies import save_policy
 from .startup import prepare_worker, provenance
 from .suite import Cell
 
@@ -76,7 +77,7 @@ def train(cell: Cell, seeds: tuple[int, ...], results: Path, device: str = "cpu"
         elif step >= next_evaluation:
             records.evaluate(step, agent, arena)
             next_evaluation += cell.evaluation.every
-    records.finish(step, agent.n_updates)
+    records.finish(step, agent)
 
 
 def other_modes(agent: Agent, arena: envs.TeamEnv, mode: str) -> dict[str, Tensor]:
@@ -153,10 +154,11 @@ class Records:
             )
         self._finished = [[] for _ in self._finished]
 
-    def finish(self, step: int, updates: int) -> None:
-        """Mark the runs that came through as done."""
+    def finish(self, step: int, agent: Agent) -> None:
+        """Keep what the runs that came through have learned, and mark them as done."""
         for row in np.flatnonzero(self.alive):
-            self.folders[row].finish(step, updates, round(time.perf_counter() - self.began, 3))
+            save_policy(self.folders[row], agent, int(row))
+            self.folders[row].finish(step, agent.n_updates, round(time.perf_counter() - self.began, 3))
 
     def _give_up(self, sick: np.ndarray, reason: str, step: int) -> None:
         for row in np.flatnonzero(sick & self.alive):

@@ -92,6 +92,10 @@ class TeamEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         self._generator[:] = streams(first, num_envs)
 
     @classmethod
+    def require(cls) -> None:
+        """Raises ValueError with the remedy if a package that the task needs is not installed."""
+
+    @classmethod
     def preset(cls, task_id: str) -> Mapping[str, Any]:
         """The settings that ``task_id`` stands for."""
         return cls.presets[task_id]

@@ -91,11 +91,11 @@ def check_arrays(fresh: Maker) -> None:
             ("info['agent_reward']", info.get("agent_reward"), (COPIES, team.n_agents), np.float64),
         ):
             require_array(name, array, shape, dtype)
-        if terminated.any():
-            break
         gap = np.abs(reward - info["agent_reward"].mean(1)).max()
         rule = "the team reward must be the mean of info['agent_reward']"
         require(gap <= 1e-9 * (1 + np.abs(reward).max()), f"{rule}; they differ by {gap}")
+        if terminated.any():
+            break
 
 
 def check_fresh_outputs(fresh: Maker) -> None:
@@ -209,7 +209,7 @@ def check_time_limit(fresh: Maker) -> None:
 def check_refusals(fresh: Maker) -> None:
     """Bad actions are refused and nothing moves; continuous ones outside [-1, 1] are clipped."""
     env, twin = fresh(COPIES), fresh(COPIES)
-    for e in (env, twin):
+    for e in (twin, env):
         info = e.reset(seed=SEED)[1]
     action = chosen(env, random_draws(env, 1)[0], info)
     discrete = env.team.action_kind == "discrete"
@@ -220,7 +220,10 @@ def check_refusals(fresh: Maker) -> None:
     require_refusal(env, ValueError, action[:, :-1], "an action of wrong shape")
     require_refusal(env, ValueError, action.astype(str), "an action that is no number")
     if discrete:
-        for b, i, a in np.argwhere(~info["action_mask"])[:1]:
+        require_refusal(env, ValueError, action.astype(float), "a discrete action that is no integer")
+        forbidden = np.argwhere(~info["action_mask"])[:1]
+        info["action_mask"][...] = True  # the caller's own array by now
+        for b, i, a in forbidden:
             spoilt = action.copy()
             spoilt[b, i] = a
             require_refusal(env, ValueError, spoilt, "an action that the mask forbids")

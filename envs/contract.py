@@ -37,8 +37,8 @@ def chosen(env: TeamEnv, draw: np.ndarray, info: dict[str, Any]) -> np.ndarray:
 
 
 def some_steps(env: TeamEnv) -> int:
-    """Enough steps to see something, within one episode."""
-    return min(env.team.horizon - 1, 12)
+    """Enough steps to see something, before the last one of an episode (unless it is the only one)."""
+    return max(1, min(env.team.horizon - 1, 12))
 
 
 def by_name(result: StepResult) -> dict[str, np.ndarray]:

@@ -77,7 +77,6 @@ class Gate:
 
     Attributes:
         actions: what is played, (B, N, act) float64 within [-1, 1], or (B, N) int64.
-        mask: (B, N, n) bool, the discrete actions allowed now; the environment keeps it up to date.
     """
 
     def __init__(self, team: TeamSpec, elapsed: np.ndarray, finished: np.ndarray) -> None:
@@ -88,7 +87,16 @@ class Gate:
         self.actions = (
             np.zeros(shape, np.int64) if self._discrete else np.zeros((*shape, team.action_size), np.float64)
         )
-        self.mask = np.ones((*shape, team.action_size), np.bool_)
+        self._mask = np.ones((*shape, team.action_size), np.bool_)
+
+    @property
+    def mask(self) -> np.ndarray:
+        """The discrete actions allowed now (B, N, n) bool; a copy is kept of what is set."""
+        return self._mask
+
+    @mask.setter
+    def mask(self, mask: np.ndarray) -> None:
+        self._mask[...] = mask
 
     def admit(self, actions: Any) -> np.ndarray:
         """Takes in the actions and counts the step.
@@ -104,16 +112,16 @@ class Gate:
         if self._discrete:
             array = _integers(actions, self.actions.shape)
             verdict = _admit_discrete(
-                array, self.mask, self._elapsed, self._finished, self._horizon, self.actions, truncated
+                array, self._mask, self._elapsed, self._finished, self._horizon, self.actions, truncated
             )
         else:
             array = _floats(actions, self.actions.shape)
             verdict = _admit(array, self._elapsed, self._finished, self._horizon, self.actions, truncated)
         if verdict != ADMITTED:
-            raise self._refusal(verdict, array)
+            raise self._refusal(verdict, array, np.asarray(actions))
         return truncated
 
-    def _refusal(self, verdict: int, actions: np.ndarray) -> Exception:
+    def _refusal(self, verdict: int, actions: np.ndarray, given: np.ndarray) -> Exception:
         if verdict == FINISHED:
             b = int(np.flatnonzero(self._finished)[0])
             remedy = "call reset(), or reset(options={'reset_mask': terminated | truncated}), first"
@@ -122,19 +130,27 @@ class Gate:
             b, i, k = (int(x) for x in np.argwhere(~np.isfinite(actions))[0])
             where = f"copy {b}, member {i}, coordinate {k}"
             return ValueError(f"actions must be finite: {where} is {actions[b, i, k]}")
-        n = self.mask.shape[-1]
+        n = self._mask.shape[-1]
         known = (actions >= 0) & (actions < n)
-        allowed = known & np.take_along_axis(self.mask, np.where(known, actions, 0)[..., None], -1)[..., 0]
+        allowed = known & np.take_along_axis(self._mask, np.where(known, actions, 0)[..., None], -1)[..., 0]
         b, i = (int(x) for x in np.argwhere(~allowed)[0])
-        choices = ", ".join(map(str, np.flatnonzero(self.mask[b, i])))
-        return ValueError(f"copy {b}, member {i} cannot choose action {actions[b, i]} now, only {choices}")
+        choices = ", ".join(map(str, np.flatnonzero(self._mask[b, i])))
+        return ValueError(f"copy {b}, member {i} cannot choose action {given[b, i]} now, only {choices}")
+
+
+def _shaped(actions: Any, axes: str, shape: tuple[int, ...]) -> np.ndarray:
+    try:
+        array = np.asarray(actions)
+    except ValueError as error:
+        raise ValueError(f"actions must have shape {axes} = {shape}, got uneven lists") from error
+    if array.shape != shape:
+        raise ValueError(f"actions must have shape {axes} = {shape}, got {array.shape}")
+    return array
 
 
 def _floats(actions: Any, shape: tuple[int, ...]) -> np.ndarray:
     """Actions as a C-contiguous float array of ``shape``; their values are left to ``_admit``."""
-    array = np.asarray(actions)
-    if array.shape != shape:
-        raise ValueError(f"actions must have shape (B, N, act) = {shape}, got {array.shape}")
+    array = _shaped(actions, "(B, N, act)", shape)
     if array.dtype.char not in "fd" or not array.dtype.isnative:
         if array.dtype.kind not in "iuf":
             raise ValueError(f"actions must be real numbers, got an array of {array.dtype}")
@@ -146,9 +162,8 @@ def _floats(actions: Any, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def _integers(actions: Any, shape: tuple[int, ...]) -> np.ndarray:
-    array = np.asarray(actions)
-    if array.shape != shape:
-        raise ValueError(f"actions must have shape (B, N) = {shape}, got {array.shape}")
+    """Actions as a C-contiguous int64 array of ``shape``; their values are left to ``_admit_discrete``."""
+    array = _shaped(actions, "(B, N)", shape)
     if array.dtype.kind not in "iu":
         raise ValueError(f"actions must be integers, got an array of {array.dtype}")
     return np.array(array, np.int64, order="C")

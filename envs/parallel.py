@@ -2,29 +2,39 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Any
 
 import numpy as np
+from gymnasium import logger
 from gymnasium.spaces import Box, Discrete, Space
 from pettingzoo import ParallelEnv
 
 from .base import TeamEnv
 from .registry import make
+from .settings import suggestion
 
 Spaces = dict[str, Space[np.ndarray]]
 
+RENDER_MODES = ("human", "rgb_array")
+FPS = 12
+TRAIL = 25
+"""Steps for which a member's trail is drawn."""
 
-def parallel_env(task_id: str, **settings: Any) -> TeamParallelEnv:
+
+def parallel_env(task_id: str, render_mode: str | None = None, **settings: Any) -> TeamParallelEnv:
     """A PettingZoo ``ParallelEnv`` of a task, members ``"agent_0"``, ``"agent_1"``, ...
 
     Args:
         task_id: one of ``names()``.
+        render_mode: "rgb_array": ``render()`` returns pictures; "human": every reset and step is shown in a
+            window, which needs pygame and a screen.
         **settings: the task's settings.
 
     Raises:
-        ValueError: unknown task or setting, wrong type or value.
+        ValueError: unknown task, render mode or setting, wrong type or value.
     """
-    return TeamParallelEnv(make(task_id, num_envs=1, **settings))
+    return TeamParallelEnv(make(task_id, num_envs=1, **settings), render_mode)
 
 
 class TeamParallelEnv(ParallelEnv[str, np.ndarray, np.ndarray]):
@@ -35,16 +45,28 @@ class TeamParallelEnv(ParallelEnv[str, np.ndarray, np.ndarray]):
 
     Args:
         env: a TeamEnv with one copy; the view owns it from now on.
+        render_mode: as in ``parallel_env``.
     """
 
-    def __init__(self, env: TeamEnv) -> None:
+    def __init__(self, env: TeamEnv, render_mode: str | None = None) -> None:
         if env.num_envs != 1:
             raise ValueError(f"the parallel view needs one copy, got num_envs={env.num_envs}")
+        if render_mode is not None and render_mode not in RENDER_MODES:
+            hint = suggestion(str(render_mode), RENDER_MODES)
+            modes = ", ".join(map(repr, RENDER_MODES))
+            raise ValueError(f"render_mode must be None or one of {modes}, got {render_mode!r}{hint}")
         team = env.team
         self.env = env
         self.team = team
-        self.metadata = {"name": team.task_id, "render_modes": [], "is_parallelizable": True}
-        self.render_mode = None
+        self.metadata = {
+            "name": team.task_id,
+            "render_modes": list(RENDER_MODES),
+            "render_fps": FPS,
+            "is_parallelizable": True,
+        }
+        self.render_mode = render_mode
+        self._trail: deque[np.ndarray] = deque(maxlen=TRAIL)
+        self._is_watched = render_mode == "human"
         self.possible_agents = [f"agent_{i}" for i in range(team.n_agents)]
         self.agents: list[str] = []
         whole = env.single_observation_space
@@ -82,6 +104,8 @@ class TeamParallelEnv(ParallelEnv[str, np.ndarray, np.ndarray]):
         """
         observation, info = self.env.reset(seed=seed)
         self.agents = list(self.possible_agents)
+        self._trail.clear()
+        self._watch()
         return self._observations(observation), self._infos(info)
 
     def step(
@@ -120,14 +144,51 @@ class TeamParallelEnv(ParallelEnv[str, np.ndarray, np.ndarray]):
         truncations = dict.fromkeys(self.possible_agents, bool(truncated[0]))
         if terminated[0] or truncated[0]:
             self.agents = []
+        self._watch()
         return self._observations(observation), rewards, terminations, truncations, self._infos(info)
 
     def state(self) -> np.ndarray:
         """The state (state_size,) of the last reset or step."""
         return self._state.copy()
 
+    def render(self) -> np.ndarray | None:
+        """A picture of the present moment, with trails of the last steps.
+
+        Returns:
+            (H, W, 3) uint8 for "rgb_array"; None otherwise: for "human" the window is brought up to date.
+
+        Raises:
+            ValueError: "human" without pygame or without a screen.
+        """
+        if self.render_mode is None:
+            logger.warn("render() shows nothing: make the environment with render_mode='rgb_array'")
+            return None
+        from .drawing import draw
+        from .window import show
+
+        scene = self.env.scene()
+        frame = draw(scene, trails=np.stack(self._trail) if self._trail else None)
+        if self.render_mode == "rgb_array":
+            return frame
+        if self._is_watched:
+            self._is_watched = show(frame, self.team.task_id, FPS)
+        return None
+
     def close(self) -> None:
-        """Nothing to release."""
+        """Closes the window, if there is one."""
+        if self.render_mode == "human":
+            from .window import hide
+
+            hide()
+
+    def _watch(self) -> None:
+        """Notes where the members are, and shows it where somebody watches."""
+        if self.render_mode is not None:
+            members = self.env.scene().members
+            if len(members):
+                self._trail.append(members)
+            if self._is_watched:
+                self.render()
 
     def _observations(self, observation: np.ndarray) -> dict[str, np.ndarray]:
         sizes = self.team.observation_sizes

@@ -23,9 +23,21 @@ FAMILIES = {"cooperative_navigation": "particles.navigation:CooperativeNavigatio
 """Tasks that exist for any number of members: ``<family>_<N>-v<version>``."""
 TASKS = {
     "cooperative_navigation_3-v1": "particles.navigation:CooperativeNavigation",
+    "climbing-v1": "toys.matrix_game:MatrixGame",
+    "coordination_2-v1": "toys.matrix_game:MatrixGame",
+    "coordination_4-v1": "toys.matrix_game:MatrixGame",
+    "linear_gaussian-v1": "toys.linear_gaussian:LinearGaussian",
+    "multiwalker_3-v1": "walkers.multiwalker:MultiWalker",
+    "multiwalker_4-v1": "walkers.multiwalker:MultiWalker",
+    "penalty-v1": "toys.matrix_game:MatrixGame",
     "predator_prey_2-v1": "particles.predator_prey:PredatorPrey",
     "predator_prey_3-v1": "particles.predator_prey:PredatorPrey",
     "predator_prey_4-v1": "particles.predator_prey:PredatorPrey",
+    "ridge-v1": "toys.ridge:Ridge",
+    "tag_3-v1": "particles.tag:Tag",
+    "tag_6-v1": "particles.tag:Tag",
+    "treasure_collection_4-v1": "particles.treasure:TreasureCollection",
+    "treasure_collection_8-v1": "particles.treasure:TreasureCollection",
 }
 
 
@@ -65,6 +77,15 @@ def spec(task_id: str, settings: Mapping[str, Any] | None = None) -> TeamSpec:
     """
     task = task_class(task_id)
     return task.describe(task_id, resolve(task.settings_type, task_id, task.preset(task_id), settings or {}))
+
+
+def require(task_id: str) -> None:
+    """Check that what the task needs is installed.
+
+    Raises:
+        ValueError: unknown task, or a package is missing; the message has the command that installs it.
+    """
+    task_class(task_id).require()
 
 
 def reference_policy(team: TeamSpec) -> ReferencePolicy:

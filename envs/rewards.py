@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from .kernels import device
+
+
+def members_rewards(own: np.ndarray, individual: bool, agent_reward: np.ndarray, reward: np.ndarray) -> None:
+    """As ``share_rewards``, of all copies, for tasks that are not compiled."""
+    reward[:] = own.mean(1)
+    agent_reward[:] = own if individual else reward[:, None]
 
 
 @device

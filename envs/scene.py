@@ -48,6 +48,19 @@ class Line:
 
 
 @dataclass(frozen=True)
+class Polygon:
+    """A closed shape with corners (k, 2)."""
+
+    points: Sequence[tuple[float, float]]
+    colour: str
+    filled: bool = True
+    label: str = ""
+
+
+Shape = Disc | Rectangle | Line | Polygon
+
+
+@dataclass(frozen=True)
 class Scene:
     """A picture of one copy.
 
@@ -61,7 +74,7 @@ class Scene:
 
     low: tuple[float, float]
     high: tuple[float, float]
-    shapes: Sequence[Disc | Rectangle | Line]
+    shapes: Sequence[Shape]
     members: np.ndarray = field(default_factory=lambda: np.empty((0, 2)))
     caption: str = ""
 

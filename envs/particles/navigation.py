@@ -42,9 +42,11 @@ from ..base import TeamEnv
 from ..generator import uniform
 from ..kernels import Kernel, device, prange
 from ..rewards import share_rewards
+from ..scene import Scene
 from ..team import TeamSpec
 from .navigation_reference import assignment_policy
 from .physics import SENSITIVITY, add_contacts, integrate, squared_distance
+from .scenes import navigation_scene
 
 CONTACT_DISTANCE = 0.3
 """Two members of radius 0.15."""
@@ -203,19 +205,14 @@ class CooperativeNavigation(TeamEnv):
     def describe(cls, task_id: str, settings: NavigationSettings) -> TeamSpec:
         """The TeamSpec of a task id under these settings."""
         n = settings.n_agents
-        unit = "mean over members"
-        return TeamSpec(
-            task_id,
-            n,
-            (6 * n,) * n,
-            6 * n,
-            "continuous",
-            2,
-            settings.horizon,
-            METRICS,
-            unit,
-            asdict(settings),
-        )
+        unit, sizes, values = "mean over members", (6 * n,) * n, asdict(settings)
+        return TeamSpec(task_id, n, sizes, 6 * n, "continuous", 2, settings.horizon, METRICS, unit, values)
+
+    def scene(self, copy: int = 0) -> Scene:
+        """Landmarks with their covering radius, members to scale."""
+        metrics = dict(zip(self.team.metrics, self._metrics[copy], strict=True))
+        radius = CONTACT_DISTANCE / 2
+        return navigation_scene(self._position[copy], self._landmark[copy], radius, COVER_RADIUS, metrics)
 
     def _start(self, mask: np.ndarray) -> None:
         start = START.for_batch(self.num_envs)

@@ -41,9 +41,11 @@ from typing import Literal
 import numpy as np
 
 from ..base import TeamEnv
+from ..scene import Scene
 from ..team import TeamSpec
 from .predator_prey_kernels import OBSERVE, START, STEP
 from .predator_prey_reference import hunting_policy
+from .scenes import predator_prey_scene
 
 METRICS = ("catches", "sweeps", "pair_split")
 REWARD_TYPES = ("constant", "increment", "double", "additive")
@@ -150,6 +152,12 @@ class PredatorPrey(TeamEnv):
             unit,
             asdict(settings),
         )
+
+    def scene(self, copy: int = 0) -> Scene:
+        """The square, predators with their radius R, the preys that are there."""
+        metrics = dict(zip(self.team.metrics, self._metrics[copy], strict=True))
+        preys = self._prey[copy][self._alive[copy]]
+        return predator_prey_scene(self._predator[copy], preys, self._settings.radius, metrics)
 
     def _start(self, mask: np.ndarray) -> None:
         settings = self._settings

@@ -163,7 +163,13 @@ def test_ctrl_c_leaves_readable_records(tiny: Path, tmp_path: Path) -> None:
     results = tmp_path / "results"
     command = [sys.executable, "-m", "coordbench.benchmarks", "run", "--suite", tiny, "--results", results]
     command += ["--agents", "random", "--workers", "1"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    process = subprocess.Popen(
+        command,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # background jobs ignore it
+    )
     try:
         deadline = time.monotonic() + 120
         while not list(results.glob("tiny/*/*/seed_0/evaluations.jsonl")):

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from coordbench import agents, envs
 from coordbench.agents.replay import Batch
 from coordbench.agents.streams import Streams
-from coordbench.benchmarks import speed
+from coordbench.benchmarks import speed, speed_environments
 from coordbench.benchmarks.cli import main
 from coordbench.benchmarks.plain_loop import PlainMADDPG, PlainVM3AC
 from coordbench.benchmarks.speed_chunks import interleaved, plain_learner, random_batch
@@ -24,6 +24,7 @@ SIZE = 16
 TINY = speed.Plan(
     rounds=2,
     seconds=0.0,
+    env_tasks=(speed_environments.NAVIGATION, "predator_prey_2-v1"),
     batch_sizes=(2,),
     update_tasks=("predator_prey_2-v1",),
     hidden=((4, 4),),
@@ -164,11 +165,13 @@ def test_report_is_complete(tmp_path, capsys):
     assert json.loads(out.read_text()) == json.loads(json.dumps(report))
     assert {"cpu", "version_torch", "threads", "malloc", "version_mpe2"} <= set(report["machine"])
     rows = {row["task"]: row for row in report["environments"]}
-    assert set(rows) == {*TINY.env_tasks, "mpe2 simple_spread_v3"}
-    mpe2 = rows["mpe2 simple_spread_v3"]["steps_per_second"]["median"]
-    ours = rows[speed.NAVIGATION]
-    assert ours["ratio_to_mpe2"] == pytest.approx(ours["steps_per_second"]["median"] / mpe2)
-    assert rows["predator_prey_2-v1"]["ratio_to_mpe2"] is None
+    assert set(rows) == {*TINY.env_tasks, "mpe2 simple_spread"}
+    mpe2 = rows["mpe2 simple_spread"]["steps_per_second"]["median"]
+    ours = rows[speed_environments.NAVIGATION]
+    assert ours["ratio_to_mpe2 simple_spread"] == pytest.approx(ours["steps_per_second"]["median"] / mpe2)
+    # position, velocity, landmarks (3, 2) and force-free bookkeeping: elapsed, finished, generator, 3 metrics
+    assert ours["state_bytes_per_copy"] == 3 * 3 * 2 * 8 + 8 + 1 + 8 + 3 * 8
+    assert not [key for key in rows["predator_prey_2-v1"] if key.startswith("ratio")]
     assert [row["agent"] for row in report["updates"]] == ["vm3ac", "ma_sac", "maddpg"]
     for row in report["updates"]:
         rates = row["seed_updates_per_second"]
@@ -188,10 +191,10 @@ def test_missing_mpe2_is_said(monkeypatch, capsys):
     def nothing(name):
         raise PackageNotFoundError(name)
 
-    monkeypatch.setattr(speed, "version", nothing)
+    monkeypatch.setattr(speed_environments, "version", nothing)
     report = speed.run(None, TINY, ["environments"])
     assert "mpe2 is not installed" in capsys.readouterr().out
-    assert all(row["ratio_to_mpe2"] is None for row in report["environments"])
+    assert {row["task"] for row in report["environments"]} == set(TINY.env_tasks)
     assert "updates" not in report
 
 
@@ -211,3 +214,21 @@ def test_command_measures_what_it_is_asked_for(monkeypatch, tmp_path):
     )
     assert result.exit_code == 0, result.output
     assert set(json.loads((tmp_path / "s.json").read_text())) == {"machine", "plan", "updates"}
+
+
+def test_other_interpreters_are_asked_and_left_behind(tmp_path):
+    """A stand-in for an interpreter with VMAS; a real one needs an environment of its own."""
+    python = tmp_path / "python"
+    python.write_text(
+        "#!/bin/sh\n[ $# -lt 2 ] && { echo vmas==9.9; exit; }\necho ready; while read x; do echo 50.0; done\n"
+    )
+    python.chmod(0o755)
+    rows = {
+        (row["task"], row["num_envs"]): row
+        for row in speed.run(None, TINY, ["environments"], [str(python)])["environments"]
+    }
+    assert rows["vmas==9.9", 2]["steps_per_second"]["median"] == 50
+    ours = rows[speed_environments.NAVIGATION, 2]
+    assert ours["ratio_to_vmas==9.9"] == pytest.approx(ours["steps_per_second"]["median"] / 50)
+    with pytest.raises(ValueError, match="cannot run 'no-such-python'"):
+        speed.run(None, TINY, ["environments"], ["no-such-python"])

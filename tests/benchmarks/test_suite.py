@@ -45,7 +45,7 @@ def test_budgets_resolve(
     budget: str, steps: int, steps_4: int, hidden: tuple[int, ...], warm_up: int
 ) -> None:
     found = read_suite("coordination").cells(budget)
-    assert len(found) == 16
+    assert len(found) == 32
     assert cell_of(found, "cooperative_navigation_3-v1", "maddpg").steps == steps
     assert cell_of(found, "predator_prey_4-v1", "maddpg").steps == steps_4
     for cell in found:
@@ -54,6 +54,7 @@ def test_budgets_resolve(
         assert cell.num_envs == 4
         assert set(cell.agent_settings) == set(asdict(agents.load(cell.agent).config_class()))
     assert cell_of(found, "predator_prey_2-v1", "vm3ac").agent_settings["latent_size"] == 4
+    assert cell_of(found, "multiwalker_3-v1", "vm3ac").agent_settings["latent_size"] == 8
 
 
 def test_later_settings_win() -> None:

@@ -11,7 +11,7 @@ from gymnasium.error import ResetNeeded
 NAVIGATION = "cooperative_navigation_3-v1"
 
 
-@pytest.mark.parametrize("task_id", envs.names())
+@pytest.mark.parametrize("task_id", [name for name in envs.names() if not name.startswith("multiwalker")])
 def test_every_task_keeps_the_contract(task_id):
     envs.check_env(task_id)
 

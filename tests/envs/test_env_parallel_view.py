@@ -1,16 +1,47 @@
 """The PettingZoo view."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from coordbench import envs
+from coordbench.envs import window
 from coordbench.envs.parallel import TeamParallelEnv
-from pettingzoo.test import parallel_api_test, parallel_seed_test
+from pettingzoo.test import (
+    max_cycles_test,
+    parallel_api_test,
+    parallel_seed_test,
+    render_test,
+)
+from pettingzoo.test import (
+    test_save_obs as save_obs_test,
+)
+from pettingzoo.utils import parallel_to_aec
 
 
 @pytest.mark.parametrize("task_id", envs.names())
-def test_pettingzoos_own_tests_pass(task_id):
+def test_pettingzoos_own_tests_pass(task_id, monkeypatch, tmp_path, capsys):
+    """Those for environments that take turns see the view through PettingZoo's own conversion."""
+    if task_id.startswith("multiwalker"):
+        pytest.importorskip("Box2D")
     parallel_api_test(envs.parallel_env(task_id), num_cycles=150)
     parallel_seed_test(lambda: envs.parallel_env(task_id), num_cycles=150)
+
+    def shortened(max_cycles):
+        return envs.parallel_env(task_id, horizon=max_cycles)
+
+    takes_turns = SimpleNamespace(
+        parallel_env=shortened, env=lambda **limit: parallel_to_aec(shortened(**limit))
+    )
+    max_cycles_test(takes_turns)
+    monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
+    monkeypatch.chdir(tmp_path)
+    render_test(lambda render_mode: parallel_to_aec(envs.parallel_env(task_id, render_mode)))
+    capsys.readouterr()
+    save_obs_test(parallel_to_aec(envs.parallel_env(task_id)))
+    # Observations are no pictures, and the test says so instead of saving them.
+    assert "did not save the observations" in capsys.readouterr().out
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_view_shows_what_the_environment_gives():
@@ -45,3 +76,43 @@ def test_missing_members_and_batches_are_refused():
         view.step({"agent_0": np.zeros(2)})
     with pytest.raises(ValueError, match="num_envs=2"):
         TeamParallelEnv(envs.make("predator_prey_2-v1", 2))
+
+
+def test_pictures_follow_the_episode_and_windows_stay_closed(monkeypatch):
+    view = envs.parallel_env("cooperative_navigation_3-v1", "rgb_array")
+    view.reset(seed=0)
+    first, again = view.render(), view.render()
+    assert np.array_equal(first, again)
+    view.step({name: np.ones(2) for name in view.agents})
+    later = view.render()
+    assert later.shape == first.shape
+    assert not np.array_equal(first, later)
+
+    shown = []
+    monkeypatch.setattr(window, "show", lambda frame, *_: shown.append(frame) is None and len(shown) < 3)
+    view = envs.parallel_env("cooperative_navigation_3-v1", "human")
+    view.reset(seed=0)
+    for _ in range(5):
+        view.step({name: np.ones(2) for name in view.agents})
+    assert len(shown) == 3
+    assert np.array_equal(shown[0], first)
+    assert np.array_equal(shown[1], later)
+    assert view.render() is None
+
+
+def test_render_modes_are_checked_and_rendering_without_one_warns():
+    with pytest.raises(ValueError, match=r"one of 'human', 'rgb_array', got 'rgb_aray'; did you mean"):
+        envs.parallel_env("predator_prey_2-v1", "rgb_aray")
+    view = envs.parallel_env("predator_prey_2-v1")
+    view.reset(seed=0)
+    with pytest.warns(UserWarning, match="render_mode='rgb_array'"):
+        assert view.render() is None
+
+
+def test_discrete_tasks_give_masks_in_info():
+    view = envs.parallel_env("climbing-v1")
+    for infos in (view.reset(seed=0)[1], view.step(dict.fromkeys(view.agents, 0))[4]):
+        for name in view.possible_agents:
+            mask = infos[name]["action_mask"]
+            assert (mask.dtype, mask.shape) == (np.int8, (view.action_space(name).n,))
+            assert mask.any()

@@ -1,0 +1,53 @@
+"""How much `bench speed` measures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+NAVIGATION = "cooperative_navigation_3-v1"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much is measured.
+
+    Attributes:
+        rounds: measurements of everything that is compared; one more comes first and is dropped.
+        seconds: length of a chunk of environment steps, roughly.
+        env_tasks: tasks whose environments are stepped.
+        batch_sizes: copies stepped together.
+        update_tasks: tasks for whose teams the agents are updated.
+        agents: any of vm3ac, ma_sac, maddpg.
+        hidden: hidden layers of all networks.
+        seeds: seeds stacked in an update.
+        batch_size: transitions a seed and update.
+        updates: stacked updates a chunk; the plain loop does one, all seeds in turn.
+        stacks: seeds of the short training runs.
+        training_steps: environment steps a seed of these, counted from the first update.
+    """
+
+    rounds: int = 9
+    seconds: float = 0.12
+    env_tasks: tuple[str, ...] = (
+        NAVIGATION,
+        "predator_prey_2-v1",
+        "predator_prey_3-v1",
+        "predator_prey_4-v1",
+        "treasure_collection_4-v1",
+        "treasure_collection_8-v1",
+        "tag_3-v1",
+        "tag_6-v1",
+        "multiwalker_3-v1",
+    )
+    batch_sizes: tuple[int, ...] = (1, 64, 1024)
+    update_tasks: tuple[str, ...] = (NAVIGATION, "predator_prey_4-v1")
+    agents: tuple[str, ...] = ("vm3ac", "ma_sac", "maddpg")
+    hidden: tuple[tuple[int, ...], ...] = ((128, 128), (64, 64))
+    seeds: int = 7
+    batch_size: int = 128
+    updates: int = 3
+    stacks: tuple[int, ...] = (4, 7)
+    training_steps: int = 2_500
+
+
+QUICK = Plan(rounds=3, seconds=0.05, agents=("vm3ac",), updates=2, stacks=(4,), training_steps=800)

@@ -1,0 +1,1 @@
+"""Walkers that carry a package, simulated by Box2D."""
