@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from coordbench import agents, envs
 from coordbench.analysis.scores import reference_scores
 from coordbench.benchmarks.evaluate import evaluate
 from coordbench.benchmarks.references import measure, update
 from coordbench.benchmarks.suite import SuiteTask
-from coordbench.benchmarks.suite_file import read_suite
+from coordbench.benchmarks.suite_file import read_suite, suite_names
 
 NAVIGATION = SuiteTask("cooperative_navigation_3-v1")
 PREY = SuiteTask("predator_prey_2-v1", evaluation_settings={"start_jitter": 0.02})
@@ -41,12 +42,14 @@ def test_the_version_rises_when_a_number_changes(tmp_path) -> None:
     assert set(after.tasks) == {NAVIGATION.id, PREY.id}
 
 
-def test_the_package_has_references_for_every_task_of_the_suite() -> None:
-    known = reference_scores()
-    for task in read_suite("coordination").tasks:
-        found = known.tasks[task.id]
-        assert found.evaluation_settings == {**task.settings, **task.evaluation_settings}
-        again = measure(task, episodes=2000)
-        distance = found.reference - found.random
-        assert abs(again.random - found.random) < 0.05 * distance
-        assert abs(again.reference - found.reference) < 0.05 * distance
+@pytest.mark.parametrize(
+    "task", [task for suite in suite_names() for task in read_suite(suite).tasks], ids=lambda task: task.id
+)
+def test_the_package_has_references_for_every_task_of_every_suite(task: SuiteTask) -> None:
+    found = reference_scores().tasks[task.id]
+    assert found.evaluation_settings == {**task.settings, **task.evaluation_settings}
+    rigid_bodies = task.id.startswith("multiwalker")  # slow, and its returns spread little
+    again = measure(task, episodes=4 if rigid_bodies else 2000)
+    tolerance = (0.2 if rigid_bodies else 0.05) * (found.reference - found.random)
+    assert abs(again.random - found.random) < tolerance
+    assert abs(again.reference - found.reference) < tolerance
