@@ -68,7 +68,8 @@ class Trial:
     def of(cls, agent: type[Agent], settings: Mapping[str, Any]) -> Trial:
         """A trial on synthetic teams; scripts of registered tasks need registered tasks."""
         if issubclass(agent, Reference):
-            return cls(agent, settings, envs.spec(envs.names()[0]), envs.spec(envs.names()[-1]))
+            alike, mixed = "cooperative_navigation_3-v1", "treasure_collection_4-v1"
+            return cls(agent, settings, envs.spec(alike), envs.spec(mixed))
         return cls(agent, settings, team((5, 5, 5)), team((3, 6, 4), action_size=1))
 
     def agent(
