@@ -19,7 +19,7 @@ setup: $(READY) ## make .venv and install (run and test do it by themselves)
 run: $(READY) ## train the coordination suite at the smoke budget (minutes) and show its leaderboard
 	$(BIN)/bench run --suite coordination --budget smoke --results "$(RESULTS)" $(ARGS)
 
-quick: $(READY) ## the same at the quick budget (an evening on a laptop)
+quick: $(READY) ## the same at the quick budget (hours: a first honest ranking)
 	$(BIN)/bench run --suite coordination --budget quick --results "$(RESULTS)" $(ARGS)
 
 test: $(READY) ## run the tests

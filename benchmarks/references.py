@@ -19,7 +19,10 @@ from .suite import SuiteTask
 from .suite_file import read_suite
 
 EPISODES = 10_000
-"""Enough that the standard error of each number is below a percent of the distance between the two."""
+"""Enough that the standard error of each number is below a percent of the distance between the two.
+
+Multi-walker, a thousand times slower, was measured with 400: 1.4 percent for random play of three walkers.
+"""
 
 
 def measure(task: SuiteTask, episodes: int = EPISODES) -> TaskReference:

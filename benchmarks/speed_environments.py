@@ -146,15 +146,20 @@ class Rivals:
 
     def __init__(self, interpreters: Collection[str], batch_sizes: Collection[int], seconds: float) -> None:
         self.chunks: dict[tuple[str, int], Callable[[], float]] = {}
+        self._interpreters, self._batch_sizes, self._seconds = interpreters, batch_sizes, seconds
         self._running: list[subprocess.Popen[str]] = []
-        script = str(Path(__file__).with_name("rival_steps.py"))
-        for python in interpreters:
-            for line in _asked([python, script]).splitlines():
-                for copies in batch_sizes:
-                    name = line.partition("==")[0]
-                    self.chunks[line, copies] = self._start([python, script, name, str(copies), str(seconds)])
 
     def __enter__(self) -> Rivals:
+        script = str(Path(__file__).with_name("rival_steps.py"))
+        try:
+            for python in self._interpreters:
+                for line in _asked([python, script]).splitlines():
+                    for copies in self._batch_sizes:
+                        command = [python, script, line.partition("==")[0], str(copies), str(self._seconds)]
+                        self.chunks[line, copies] = self._start(command)
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:

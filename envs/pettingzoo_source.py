@@ -77,8 +77,13 @@ def _layers(env: Any) -> Iterator[Any]:
 
 
 def own_state(env: Environment) -> np.ndarray | None:
-    """``env.state()`` as a flat array, or None if the environment has none."""
+    """``env.state()`` as a flat array, or None if the environment has none.
+
+    Some keep something else under that name (rock-paper-scissors a dictionary), behind wrappers that call it.
+    """
+    if not all(callable(getattr(layer, "state", None)) for layer in _layers(env)):
+        return None
     try:
         return np.asarray(env.state()).reshape(-1)
-    except (AttributeError, NotImplementedError, TypeError):  # absent, inherited, or no method
+    except NotImplementedError:  # PettingZoo's base classes raise it where a task defines none
         return None

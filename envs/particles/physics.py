@@ -45,6 +45,24 @@ def contact_force(distance, contact_distance):
 
 
 @device
+def push(dx, dy, contact_distance):
+    """The push (x, y) on a particle at displacement (dx, dy) from another one, both of mass 1.
+
+    Args:
+        dx: of the displacement.
+        dy: of the displacement.
+        contact_distance: sum of the radii.
+    """
+    square, reach = dx * dx + dy * dy, contact_distance + _FORCE_FREE_GAP
+    # Coincident centres have no direction: no push, where the sources give NaN.
+    if square > reach * reach or square == 0.0:
+        return 0.0, 0.0
+    distance = math.sqrt(square)
+    scale = contact_force(distance, contact_distance) / distance
+    return scale * dx, scale * dy
+
+
+@device
 def add_contacts(position, contact_distance, force, b):
     """Adds the contact forces between all pairs of equal particles of copy ``b``.
 
@@ -55,23 +73,40 @@ def add_contacts(position, contact_distance, force, b):
         b: the copy.
     """
     n = position.shape[1]
-    reach = contact_distance + _FORCE_FREE_GAP
     for i in range(n):
         for j in range(i + 1, n):
-            dx = position[b, i, 0] - position[b, j, 0]
-            dy = position[b, i, 1] - position[b, j, 1]
-            square = dx * dx + dy * dy
-            if square > reach * reach:
-                continue
-            distance = math.sqrt(square)
-            # Coincident centres have no direction: no push, where the sources give NaN.
-            if distance == 0.0:
-                continue
-            scale = contact_force(distance, contact_distance) / distance
-            force[b, i, 0] += scale * dx
-            force[b, i, 1] += scale * dy
-            force[b, j, 0] -= scale * dx
-            force[b, j, 1] -= scale * dy
+            dx, dy = position[b, i, 0] - position[b, j, 0], position[b, i, 1] - position[b, j, 1]
+            x, y = push(dx, dy, contact_distance)
+            force[b, i, 0] += x
+            force[b, i, 1] += y
+            force[b, j, 0] -= x
+            force[b, j, 1] -= y
+
+
+@device
+def add_weighted_contacts(position, radius, mass, force, b):
+    """Adds the contact forces between all pairs of unequal particles of copy ``b``.
+
+    A particle is pushed in proportion to the other's mass over its own (shariqiqbal2810's fork of
+    multiagent-particle-envs, core.py), so the two forces are opposite but equal only between equal masses.
+
+    Args:
+        position: (B, N, 2).
+        radius: (N,).
+        mass: (N,).
+        force: (B, N, 2), added to.
+        b: the copy.
+    """
+    n = position.shape[1]
+    for i in range(n):
+        for j in range(i + 1, n):
+            dx, dy = position[b, i, 0] - position[b, j, 0], position[b, i, 1] - position[b, j, 1]
+            x, y = push(dx, dy, radius[i] + radius[j])
+            ratio = mass[j] / mass[i]
+            force[b, i, 0] += ratio * x
+            force[b, i, 1] += ratio * y
+            force[b, j, 0] -= x / ratio
+            force[b, j, 1] -= y / ratio
 
 
 @device
@@ -94,49 +129,15 @@ def integrate(position, velocity, force, old_velocity_moves, b):
 
 
 @device
-def add_weighted_contacts(position, radius, mass, force, b):
-    """Adds the contact forces between all pairs of unequal particles of copy ``b``.
-
-    A particle is pushed in proportion to the other's mass over its own (shariqiqbal2810's fork of
-    multiagent-particle-envs, core.py), so the two forces are opposite but not equal.
-
-    Args:
-        position: (B, N, 2).
-        radius: (N,).
-        mass: (N,).
-        force: (B, N, 2), added to.
-        b: the copy.
-    """
-    n = position.shape[1]
-    for i in range(n):
-        for j in range(i + 1, n):
-            dx = position[b, i, 0] - position[b, j, 0]
-            dy = position[b, i, 1] - position[b, j, 1]
-            square = dx * dx + dy * dy
-            contact_distance = radius[i] + radius[j]
-            reach = contact_distance + _FORCE_FREE_GAP
-            # Coincident centres have no direction: no push, where the source gives NaN.
-            if square > reach * reach or square == 0.0:
-                continue
-            distance = math.sqrt(square)
-            scale = contact_force(distance, contact_distance) / distance
-            ratio = mass[j] / mass[i]
-            force[b, i, 0] += ratio * scale * dx
-            force[b, i, 1] += ratio * scale * dy
-            force[b, j, 0] -= scale * dx / ratio
-            force[b, j, 1] -= scale * dy / ratio
-
-
-@device
 def integrate_limited(position, velocity, force, mass, max_speed, old_velocity_moves, b):
-    """Moves the particles of copy ``b``, none faster than ``max_speed``; else as ``integrate``.
+    """Moves the particles of copy ``b``, none faster than its ``max_speed``; else as ``integrate``.
 
     Args:
         position: (B, N, 2), changed.
         velocity: (B, N, 2), changed.
         force: (B, N, 2).
         mass: (N,).
-        max_speed: of every particle.
+        max_speed: (N,).
         old_velocity_moves: mpe2's order (position first) instead of OpenAI's (velocity first).
         b: the copy.
     """
@@ -145,8 +146,8 @@ def integrate_limited(position, velocity, force, mass, max_speed, old_velocity_m
         x = old_x * (1.0 - DAMPING) + force[b, i, 0] / mass[i] * DT
         y = old_y * (1.0 - DAMPING) + force[b, i, 1] / mass[i] * DT
         speed = math.sqrt(x * x + y * y)
-        if speed > max_speed:
-            x, y = x / speed * max_speed, y / speed * max_speed
+        if speed > max_speed[i]:
+            x, y = x / speed * max_speed[i], y / speed * max_speed[i]
         velocity[b, i, 0], velocity[b, i, 1] = x, y
         position[b, i, 0] += (old_x if old_velocity_moves else x) * DT
         position[b, i, 1] += (old_y if old_velocity_moves else y) * DT

@@ -47,7 +47,7 @@ from ..base import TeamEnv
 from ..scene import Scene
 from ..team import TeamSpec
 from .scenes import tag_scene
-from .tag_kernels import OBSERVE, START, STEP
+from .tag_kernels import OBSERVE, PREDATOR_SPEED, PREY_SPEED, START, STEP
 from .tag_prey import OBSTACLE_RADIUS, PREDATOR_RADIUS, PREY_RADIUS, PREYS
 from .tag_reference import chasing_policy
 
@@ -123,6 +123,10 @@ class Tag(TeamEnv):
         self._velocity = self._state_array("velocity", (particles, 2), np.float64)
         self._obstacle = self._state_array("obstacle", (settings.n_obstacles, 2), np.float64)
         self._force = np.zeros_like(self._position)
+        is_prey = np.arange(particles) >= team.n_agents
+        self._radius = np.where(is_prey, PREY_RADIUS, PREDATOR_RADIUS)
+        self._mass = np.ones(particles)
+        self._max_speed = np.where(is_prey, PREY_SPEED, PREDATOR_SPEED)
         self._own = np.zeros((num_envs, team.n_agents))
         self._prey_rule = PREYS.index(settings.prey)
         self._sight = math.inf if settings.view_radius is None else settings.view_radius
@@ -171,6 +175,9 @@ class Tag(TeamEnv):
             self._velocity,
             self._obstacle,
             self._force,
+            self._radius,
+            self._mass,
+            self._max_speed,
             self._own,
             self._prey_rule,
             settings.physics == "mpe2",

@@ -11,8 +11,8 @@ import math
 from ..generator import uniform
 from ..kernels import Kernel, device, prange
 from ..rewards import share_rewards
-from .physics import DAMPING, DT, contact_force, squared_distance
-from .tag_prey import OBSTACLE_RADIUS, PREDATOR_RADIUS, PREY_RADIUS, prey_force, radius
+from .physics import add_weighted_contacts, integrate_limited, push, squared_distance
+from .tag_prey import OBSTACLE_RADIUS, PREDATOR_RADIUS, PREY_RADIUS, prey_force
 
 PREDATOR_FORCE = 3.0
 """Force of a full action of a predator."""
@@ -21,48 +21,22 @@ PREDATOR_SPEED, PREY_SPEED = 1.0, 1.3
 OBSTACLE_RANGE = 0.9
 """Obstacles start in [-0.9, 0.9]^2."""
 
-# Two softly colliding particles push each other with exactly zero force in float64 beyond this gap.
-_FORCE_FREE_GAP = 0.746
-
 
 @device
-def push(force, i, dx, dy, contact_distance, b):
-    """Pushes particle ``i`` away from one at displacement -(dx, dy); returns the push (x, y)."""
-    square, reach = dx * dx + dy * dy, contact_distance + _FORCE_FREE_GAP
-    # Coincident centres have no direction: no push, where the sources give NaN.
-    if square > reach * reach or square == 0.0:
-        return 0.0, 0.0
-    distance = math.sqrt(square)
-    scale = contact_force(distance, contact_distance) / distance
-    force[b, i, 0] += scale * dx
-    force[b, i, 1] += scale * dy
-    return scale * dx, scale * dy
-
-
-@device
-def move_copy(position, velocity, obstacle, force, n, old_velocity_moves, b):
+def move_copy(position, velocity, obstacle, force, radius, mass, max_speed, old_velocity_moves, b):
     """Adds all contact forces of copy ``b`` to ``force`` and moves its particles.
 
-    ``n`` is N; ``old_velocity_moves`` chooses mpe2's order (position first) instead of OpenAI's.
+    ``radius``, ``mass`` and ``max_speed`` are (N + M,); ``old_velocity_moves`` chooses mpe2's order (position
+    first) instead of OpenAI's.
     """
+    add_weighted_contacts(position, radius, mass, force, b)
     for i in range(position.shape[1]):
-        for j in range(i + 1, position.shape[1]):
-            dx, dy = position[b, i, 0] - position[b, j, 0], position[b, i, 1] - position[b, j, 1]
-            x, y = push(force, i, dx, dy, radius(i, n) + radius(j, n), b)
-            force[b, j, 0] -= x
-            force[b, j, 1] -= y
         for j in range(obstacle.shape[1]):
             dx, dy = position[b, i, 0] - obstacle[b, j, 0], position[b, i, 1] - obstacle[b, j, 1]
-            push(force, i, dx, dy, radius(i, n) + OBSTACLE_RADIUS, b)
-    for i in range(position.shape[1]):
-        old_x, old_y = velocity[b, i, 0], velocity[b, i, 1]
-        x, y = old_x * (1.0 - DAMPING) + force[b, i, 0] * DT, old_y * (1.0 - DAMPING) + force[b, i, 1] * DT
-        limit, speed = PREDATOR_SPEED if i < n else PREY_SPEED, math.sqrt(x * x + y * y)
-        if speed > limit:
-            x, y = x / speed * limit, y / speed * limit
-        velocity[b, i, 0], velocity[b, i, 1] = x, y
-        position[b, i, 0] += (old_x if old_velocity_moves else x) * DT
-        position[b, i, 1] += (old_y if old_velocity_moves else y) * DT
+            x, y = push(dx, dy, radius[i] + OBSTACLE_RADIUS)
+            force[b, i, 0] += x
+            force[b, i, 1] += y
+    integrate_limited(position, velocity, force, mass, max_speed, old_velocity_moves, b)
 
 
 @device
@@ -154,6 +128,9 @@ def _step(
     velocity,
     obstacle,
     force,
+    radius,
+    mass,
+    max_speed,
     own,
     prey_rule,
     mpe2,
@@ -175,7 +152,7 @@ def _step(
             for k in range(2):
                 force[b, i, k] = PREDATOR_FORCE * actions[b, i, k]
         prey_force(generator, position, force, n, prey_rule, b)
-        move_copy(position, velocity, obstacle, force, n, mpe2, b)
+        move_copy(position, velocity, obstacle, force, radius, mass, max_speed, mpe2, b)
         score_copy(position, n_captors, value, once, shared, elapsed[b], own, metrics, b)
         share_rewards(own, True, b, agent_reward, reward)
         observe_copy(position, velocity, obstacle, sight, observation, state, b)

@@ -8,8 +8,8 @@ Observation
     Own position (2) and velocity (2); collectors only: own load, one-hot (D). Then the ``n_visible`` nearest
     other members, nearest first: relative position (2), velocity (2), which bank it is, one-hot (D), its
     load, one-hot (D). Then the ``n_visible`` nearest treasures: relative position (2), kind, one-hot (D).
-    Banks' observations are D numbers shorter and padded with zeros. Treasures that have just been taken lie
-    show as zeros, or at (-999, -999), where they lie, without ``hide_taken``.
+    Banks' observations are D numbers shorter and padded with zeros. Treasures that have just been taken show
+    as zeros; with ``hide_taken=False`` where MAAC puts them, at (-999, -999).
 Action
     Force on oneself, (2,) in [-1, 1].
 Reward
@@ -39,8 +39,8 @@ Settings
 Source
     shariqiqbal2810/MAAC ``fullobs_collect_treasure.py`` with that author's fork of multiagent-particle-envs
     (Iqbal and Sha, "Actor-attention-critic for multi-agent reinforcement learning", ICML 2019); mpe2 1.1.1
-    ``collect_treasure_v1`` with ``rules="mpe2"``. Deviations: the two-dimensional force is the action, and
-    coincident members do not push each other.
+    ``collect_treasure_v1`` with ``rules="mpe2"``. Deviations: the two-dimensional force is the action,
+    coincident members do not push each other, and treasures that have been taken are hidden (``hide_taken``).
 Versions
     v1: first.
 """
@@ -61,6 +61,7 @@ from .treasure_kernels import (
     BANK_RADIUS,
     COLLECTOR_MASS,
     COLLECTOR_RADIUS,
+    MAX_SPEED,
     OBSERVE,
     START,
     STEP,
@@ -84,9 +85,8 @@ class TreasureCollectionSettings:
         n_treasures: J; None: as many as collectors, as in MAAC.
         n_visible: how many other members, and how many treasures, a member sees (rules "maac" only).
         rules: "maac" or "mpe2", see the module's docstring.
-        hide_taken: treasures that have been taken away show as zeros and count for no distance, instead of
-            lying 1413 away, as MAAC has it: our networks do not normalise their inputs. The task ids stand
-            for True (rules "mpe2": always).
+        hide_taken: treasures that have been taken away show as zeros and count for no distance (rules "mpe2":
+            always); False: they lie 1413 away, as in MAAC, whose networks normalise their inputs.
         team_reward: "mean" of the members' rewards for all, or "individual".
         horizon: steps of an episode (100: MAAC's README).
         dtype: of observations and state; the physics is float64 always.
@@ -97,7 +97,7 @@ class TreasureCollectionSettings:
     n_treasures: int | None = None
     n_visible: int = 7
     rules: Literal["maac", "mpe2"] = "maac"
-    hide_taken: bool = False
+    hide_taken: bool = True
     team_reward: Literal["mean", "individual"] = "mean"
     horizon: int = 100
     dtype: Literal["float32", "float64"] = "float32"
@@ -121,8 +121,8 @@ class TreasureCollection(TeamEnv):
 
     settings_type = TreasureCollectionSettings
     presets = {  # noqa: RUF012
-        "treasure_collection_4-v1": {"hide_taken": True, "n_agents": 4, "n_banks": 1},
-        "treasure_collection_8-v1": {"hide_taken": True, "n_agents": 8, "n_banks": 2},
+        "treasure_collection_4-v1": {"n_agents": 4, "n_banks": 1},
+        "treasure_collection_8-v1": {"n_agents": 8, "n_banks": 2},
     }
     reference_policy = staticmethod(collecting_policy)
 
@@ -146,6 +146,7 @@ class TreasureCollection(TeamEnv):
         self._radius = np.where(is_bank, BANK_RADIUS, COLLECTOR_RADIUS)
         self._mass = np.where(is_bank, BANK_MASS, COLLECTOR_MASS)
         self._strength = np.full(n, ACCELERATION) if mpe2 else ACCELERATION**2 * self._mass
+        self._max_speed = np.full(n, MAX_SPEED)
         self._force = np.zeros_like(self._position)
         self._distance = np.zeros((num_envs, n, n + j))
         self._order = np.zeros((num_envs, max(n, j)), np.int64)
@@ -212,6 +213,7 @@ class TreasureCollection(TeamEnv):
             self._radius,
             self._mass,
             self._strength,
+            self._max_speed,
             self._mpe2,
             settings.hide_taken,
             settings.n_visible,

@@ -209,6 +209,7 @@ def _step(
     radius,
     mass,
     strength,
+    max_speed,
     mpe2,
     hidden,
     n_visible,
@@ -227,7 +228,7 @@ def _step(
                 force[b, i, k] = strength[i] * actions[b, i, k]
         if not mpe2:
             add_weighted_contacts(position, radius, mass, force, b)
-        integrate_limited(position, velocity, force, mass, MAX_SPEED, mpe2, b)
+        integrate_limited(position, velocity, force, mass, max_speed, mpe2, b)
         measure_copy(position, treasure, hidden, distance, b)
         pickups, deliveries = 0, 0
         if mpe2:

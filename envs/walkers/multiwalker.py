@@ -12,8 +12,9 @@ Action
     Torque of hip and knee, left leg then right, (4,) in [-1, 1]; the sign says which way the motor turns.
 Reward
     Each walker earns ``forward_reward`` * 130 / 30 times the package's way to the right and 5 times the
-    decrease of its own hull's tilt; one that falls earns ``fall_reward``; when the episode ends by a fall or
-    because the package goes back beyond the start of the ground, all earn ``terminate_reward``. With
+    decrease of its own hull's tilt; one that has fallen earns ``fall_reward`` in that and every later step,
+    and ``terminate_reward`` too if the others go on without it. When the episode ends by a fall, or because
+    the package goes back beyond the start of the ground, all earn ``terminate_reward``. With
     ``team_reward="mean"`` every member receives the members' mean; with ``"individual"`` its own.
 Episode
     Ground drawn anew each time. Terminated when a walker falls (see ``terminate_on_fall``), when the package

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..scene import INK, OBSTACLE, Disc, Line, Rectangle, Scene, member_colour
+from ..scene import INK, OBSTACLE, Disc, Line, Polygon, Scene, Shape, member_colour
 
 WIDTH, HEIGHT = 24.0, 9.0
 """Of what is shown, in units of Box2D; a walker is about 2.5 high."""
@@ -19,7 +19,7 @@ def walkers_scene(world: Any, started: bool, caption: str) -> Scene:
     left = world.package.position.x - WIDTH / 2
     low, high = (left, 1.5), (left + WIDTH, 1.5 + HEIGHT)
     ground = [(x, y) for x, y in zip(world.terrain_x, world.terrain_y, strict=True) if low[0] <= x <= high[0]]
-    shapes: list[Disc | Rectangle | Line] = [Line(ground, OBSTACLE)] if ground else []
+    shapes: list[Shape] = [Line(ground, OBSTACLE)] if ground else []
     members = []
     for i, walker in enumerate(world.walkers):
         if walker.hull is None:
@@ -33,10 +33,7 @@ def walkers_scene(world: Any, started: bool, caption: str) -> Scene:
     return Scene(low, high, shapes, np.array(members).reshape(-1, 2), caption)
 
 
-def outlines(body: Any, colour: str) -> list[Line]:
-    """A closed line around each shape of a Box2D body."""
-    lines = []
-    for fixture in body.fixtures:
-        corners = [tuple(body.transform * corner) for corner in fixture.shape.vertices]
-        lines.append(Line([*corners, corners[0]], colour))
-    return lines
+def outlines(body: Any, colour: str) -> list[Polygon]:
+    """The outline of each shape of a Box2D body."""
+    corners = [[tuple(body.transform * corner) for corner in f.shape.vertices] for f in body.fixtures]
+    return [Polygon(points, colour, filled=False) for points in corners]

@@ -1,5 +1,6 @@
 """Task ids, settings, messages, and what importing costs."""
 
+import builtins
 import copy
 import dataclasses
 import json
@@ -132,3 +133,17 @@ def test_broken_entry_points_are_named(monkeypatch, value, message):
     name = outside(monkeypatch, value)
     with pytest.raises(ValueError, match=re.escape(message)):
         envs.spec(name)
+
+
+def test_a_missing_extra_is_one_line_with_the_remedy(monkeypatch):
+    real = builtins.__import__
+
+    def without_box2d(name, *rest, **more):
+        if name == "Box2D":
+            raise ImportError(name)
+        return real(name, *rest, **more)
+
+    monkeypatch.setattr(builtins, "__import__", without_box2d)
+    with pytest.raises(ValueError, match=r"pip install 'coordbench\[multiwalker\]'"):
+        envs.make("multiwalker_3-v1")
+    assert envs.spec("multiwalker_3-v1").observation_size == 31, "what a task is can be said without Box2D"

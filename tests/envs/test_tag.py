@@ -183,10 +183,11 @@ def test_mpe2_agrees_when_the_prey_has_the_same_force():
     position, velocity, obstacle = (state[name].copy() for name in ("position", "velocity", "obstacle"))
     action = (moves[..., [2, 4]] - moves[..., [1, 3]]).astype(np.float64)
     force = action * np.array([3.0, 3.0, 3.0, 4.0])[:, None]
+    radius, fastest = np.array([0.075, 0.075, 0.075, 0.05]), np.array([1.0, 1.0, 1.0, 1.3])
     own, metrics = np.zeros((num_envs, 3)), np.zeros((num_envs, 3))
     observation, whole = np.zeros((num_envs, 3, 16)), np.zeros((num_envs, 20))
     for b in range(num_envs):
-        move_copy(position, velocity, obstacle, force, 3, True, b)
+        move_copy(position, velocity, obstacle, force, radius, np.ones(4), fastest, True, b)
         score_copy(position, 1, 10.0, False, True, 1, own, metrics, b)
         observe_copy(position, velocity, obstacle, np.inf, observation, whole, b)
     for ours, their in zip((position, velocity, observation, own), theirs, strict=True):

@@ -13,8 +13,9 @@ GRAVE = -999.0
 
 
 def make(num_envs, **settings):
-    """Treasure collection of any size, float64 observations and own rewards unless told otherwise."""
-    chosen = TreasureCollectionSettings(**({"team_reward": "individual", "dtype": "float64"} | settings))
+    """Treasure collection of any size as in MAAC, with float64 observations, unless told otherwise."""
+    base = {"team_reward": "individual", "dtype": "float64", "hide_taken": False}
+    chosen = TreasureCollectionSettings(**(base | settings))
     return TreasureCollection(TreasureCollection.describe("treasure", chosen), num_envs)
 
 
