@@ -58,6 +58,8 @@ class Transition(NamedTuple):
     next_observation: Tensor  # (S, E, N, obs)
     state: Tensor  # (S, E, state), of the whole environment: for training only
     next_state: Tensor  # (S, E, state), of the true successor
+    mask: Tensor | None = None  # (S, E, N, n) bool, allowed at `observation`; None where actions are continuous
+    next_mask: Tensor | None = None  # (S, E, N, n) bool, allowed at `next_observation`
 
 
 class Policy(ABC):
@@ -90,11 +92,16 @@ class Agent(ABC):
         config: an instance of the class's `config_class`.
         seeds: one integer a run; S is their number.
         device: a torch device.
+
+    Raises:
+        ValueError: the task's kind of actions is none of `action_kinds`.
     """
 
     config_class: ClassVar[type[Config]] = Config
     modes: ClassVar[tuple[str, ...]] = ("explore", "greedy")
     """Names that `policy` takes. `"explore"` gathers data, `"greedy"` is what evaluation uses."""
+    action_kinds: ClassVar[tuple[str, ...]] = ("continuous",)
+    """Kinds of actions it can play, of `"continuous"` and `"discrete"`; building it for others is refused."""
 
     def __init__(
         self,
@@ -103,6 +110,11 @@ class Agent(ABC):
         seeds: tuple[int, ...],
         device: torch.device | str = "cpu",
     ) -> None:
+        if team.action_kind not in self.action_kinds:
+            raise ValueError(
+                f"{type(self).__name__} needs {' or '.join(self.action_kinds)} actions; "
+                f"{team.task_id} has {team.action_kind} ones"
+            )
         self.team = team
         self.config = config
         self.seeds = tuple(seeds)

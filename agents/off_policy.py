@@ -93,10 +93,6 @@ class OffPolicyAgent(Agent):
         device: torch.device | str = "cpu",
     ) -> None:
         super().__init__(team, config, seeds, device)
-        if team.action_kind != "continuous":
-            raise ValueError(
-                f"{type(self).__name__} needs continuous actions; {team.task_id} has discrete ones"
-            )
         self.streams = Streams(self.seeds, device)
         self.replay = Replay(
             team,

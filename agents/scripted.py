@@ -16,6 +16,8 @@ from .streams import Streams
 class Random(Agent):
     """Uniformly random actions (allowed ones, where actions are discrete)."""
 
+    action_kinds = ("continuous", "discrete")
+
     def policy(self, mode: str = "explore", seed: int | None = None) -> Policy:
         """Random actions in every mode."""
         self._check_mode(mode)
@@ -24,6 +26,8 @@ class Random(Agent):
 
 class Reference(Agent):
     """The task's scripted reference policy."""
+
+    action_kinds = ("continuous", "discrete")
 
     def policy(self, mode: str = "explore", seed: int | None = None) -> Policy:
         """The script, in every mode."""

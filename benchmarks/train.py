@@ -53,7 +53,8 @@ def train(cell: Cell, seeds: tuple[int, ...], results: Path, device: str = "cpu"
         now = stacked(observation, n_seeds, agent.device)
         state = stacked(info["state"], n_seeds, agent.device)
         first = stacked(starting, n_seeds, agent.device)
-        actions = policy.act(now, mask_of(info, n_seeds, agent.device), first)
+        mask = mask_of(info, n_seeds, agent.device)
+        actions = policy.act(now, mask, first)
         observation, reward, terminated, truncated, info = env.step(flattened(actions))
         agent.observe(
             Transition(
@@ -65,6 +66,8 @@ def train(cell: Cell, seeds: tuple[int, ...], results: Path, device: str = "cpu"
                 next_observation=stacked(observation, n_seeds, agent.device),
                 state=state,
                 next_state=stacked(info["state"], n_seeds, agent.device),
+                mask=mask,
+                next_mask=mask_of(info, n_seeds, agent.device),
             )
         )
         step += copies
