@@ -7,7 +7,10 @@ where x joins all observations or is the state. MA-SAC and VM3-AC are this algor
 file of each holds only what it adds.
 
 Choices the paper leaves open, ours unless a source is given:
-- Policies are Gaussians squashed by tanh (Haarnoja et al. 2018).
+- Policies are Gaussians squashed by tanh (Haarnoja et al. 2018), or, where actions are discrete, categorical
+  over the allowed ones. Then (17) and (20) take the expectation over the member's own action, exactly
+  (Christodoulou, "Soft Actor-Critic for Discrete Action Settings", 2019), the others' being sampled, so that
+  no gradient passes through the critic.
 - All losses of one step read the parameters before that step; then all networks step together.
 - (16), (18) and (20) are summed over members, each member's gradient being its own.
 - With beta = 0 nothing keeps the policy from becoming deterministic and its means from running into the
@@ -18,17 +21,18 @@ Choices the paper leaves open, ours unless a source is given:
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from ..envs.base import TeamSpec
+from .acting import Exploration, MeanPolicy, joint_actions
 from .base import Policy
+from .categorical import chosen, distribution_of, masked, one_hot, with_every_own_action
 from .gaussian import squashed_sample
 from .networks import Adam, StackedMLP
-from .off_policy import ExploringPolicy, OffPolicyAgent, OffPolicyConfig
+from .off_policy import OffPolicyAgent, OffPolicyConfig
 from .replay import Batch
 from .settings import SettingError
 from .streams import Streams
@@ -46,9 +50,11 @@ class MAACConfig(OffPolicyConfig):
     log_std_max: float = 2.0
     """Upper bound of log std (github.com/haarnoja/sac)."""
     exploration_noise: float = 0.1
-    """Standard deviation of Gaussian noise added to sampled actions, ours."""
+    """Standard deviation of Gaussian noise added to sampled actions, or the probability of a uniformly random
+    one where actions are discrete; ours."""
     mean_penalty: float = 0.01
-    """Weight in the policy loss of the mean square of means before squashing, ours (MADDPG's code: 1e-3)."""
+    """Weight in the policy loss of the mean square of means before squashing, or of logits; ours (MADDPG's
+    code: 1e-3)."""
 
     def __post_init__(self) -> None:
         """Refuse values outside their range."""
@@ -67,11 +73,13 @@ class MAACConfig(OffPolicyConfig):
 class Fresh:
     """Actions drawn from the present policies at replayed observations."""
 
-    action: Tensor  # (S, N, B, act), with gradient into the policies
-    log_prob: Tensor  # (S, N, B), log density of `action`, with gradient
-    mean: Tensor  # (S, N, B, act), before squashing, with gradient
-    log_std: Tensor  # (S, N, B, act)
+    action: Tensor  # (S, N, B, act), with gradient into the policies; one-hot without it if discrete
+    log_prob: Tensor  # (S, N, B), log density of `action`, or minus the entropy if discrete; with gradient
+    mean: Tensor  # (S, N, B, act), before squashing, or logits; with gradient
     joint: Tensor  # (S, B, N * act), the same actions without gradient
+    log_std: Tensor | None = None  # (S, N, B, act), of continuous actions
+    before_squashing: Tensor | None = None  # (S, N, B, act), of continuous actions, with gradient
+    probability: Tensor | None = None  # (S, N, B, n), of discrete actions, with gradient
 
 
 class MAAC(OffPolicyAgent):
@@ -79,6 +87,7 @@ class MAAC(OffPolicyAgent):
 
     config_class = MAACConfig
     config: MAACConfig
+    action_kinds = ("continuous", "discrete")
     needs_next_observation = False
 
     def __init__(
@@ -87,12 +96,17 @@ class MAAC(OffPolicyAgent):
         super().__init__(team, config, seeds, device)
         n, obs, act, hidden = team.n_agents, team.observation_size, team.action_size, config.hidden
         streams = self.streams
-        self.actor = StackedMLP(n, (obs + self.latent_size, *hidden, 2 * act), streams["init actor"])
+        self.actor = StackedMLP(n, (obs + self.latent_size, *hidden, self.head_size), streams["init actor"])
         self.value = StackedMLP(n, (self.x_size, *hidden, 1), streams["init value"])
         self.critic = StackedMLP(n, (self.x_size + n * act, *hidden, 1), streams["init critic"], twins=2)
         self.target_value = self.value.copy()
         self.own_columns = self.x_size + torch.arange(n * act, device=self.device).view(n, act)
         self.optimizer = Adam(self.trained_networks(), config.learning_rate)
+
+    @property
+    def head_size(self) -> int:
+        """Outputs of a policy network: logits, or means and log stds."""
+        return self.team.action_size * (1 if self.is_discrete else 2)
 
     @property
     def latent_size(self) -> int:
@@ -114,14 +128,24 @@ class MAAC(OffPolicyAgent):
 
     def losses(self, batch: Batch, fresh: Fresh) -> dict[str, Tensor]:
         """Losses (S, networks) by name."""
-        joint = torch.cat([batch.x, fresh.joint], -1)
-        q1 = self.critic.frozen(joint, own=fresh.action, columns=self.own_columns, twin=0)[..., 0]
-        q2 = self.critic.frozen(joint, twin=1)[..., 0]
+        q1, q_min = self.action_values(batch, fresh)
         return {
             "critic_loss": self.critic_loss(batch),
-            "value_loss": self.value_loss(batch, fresh, torch.minimum(q1, q2)),
+            "value_loss": self.value_loss(batch, fresh, q_min),
             "actor_loss": self.actor_loss(batch, fresh, q1),
         }
+
+    def action_values(self, batch: Batch, fresh: Fresh) -> tuple[Tensor, Tensor]:
+        """Q_1 at fresh actions, with gradient into the policies, and the smaller of both Q, (S, N, B)."""
+        joint = torch.cat([batch.x, fresh.joint], -1)
+        if fresh.probability is None:
+            q1 = self.critic.frozen(joint, own=fresh.action, columns=self.own_columns, twin=0)[..., 0]
+            return q1, torch.minimum(q1, self.critic.frozen(joint, twin=1)[..., 0])
+        tried = with_every_own_action(joint, self.own_columns)
+        q1, q2 = (self.critic.frozen(tried, twin=twin)[..., 0] for twin in (0, 1))
+        weights = fresh.probability.transpose(-1, -2)  # (S, N, n, B)
+        q1, q_min = (q.view(weights.shape) for q in (q1, torch.minimum(q1, q2)))
+        return (weights * q1).sum(2), (weights * q_min).sum(2)
 
     def critic_loss(self, batch: Batch) -> Tensor:
         """Loss (S, N) of the action values, (18) with the target (19), both twins."""
@@ -152,10 +176,24 @@ class MAAC(OffPolicyAgent):
         return torch.zeros_like(fresh.log_prob)
 
     def draw_actions(self, batch: Batch) -> Fresh:
-        """Reparameterised actions of all members at the batch's observations."""
-        mean, log_std = self.distribution(self.actor(batch.observation))
-        action, log_prob, _ = squashed_sample(mean, log_std, self.policy_noise(mean))
-        return Fresh(action, log_prob, mean, log_std, joint_actions(action))
+        """Fresh actions of all members at the batch's observations."""
+        return self.fresh_actions(self.actor(batch.observation), batch)
+
+    def fresh_actions(self, output: Tensor, batch: Batch) -> Fresh:
+        """Reparameterised (or categorical) actions from the policy networks' outputs (S, N, B, head)."""
+        if self.is_discrete:
+            probability, log_probability = distribution_of(masked(output, self.mask_of(batch)))
+            action = self.sampled(probability)
+            negative_entropy = (probability * log_probability).sum(-1)
+            return Fresh(action, negative_entropy, output, joint_actions(action), probability=probability)
+        mean, log_std = self.distribution(output)
+        action, log_prob, u = squashed_sample(mean, log_std, self.policy_noise(mean))
+        return Fresh(action, log_prob, mean, joint_actions(action), log_std, u)
+
+    def sampled(self, probability: Tensor) -> Tensor:
+        """One-hot actions from probabilities, both (S, N, B, n)."""
+        uniform = self.streams.uniform("policy", *probability.shape[1:-1], low=0)
+        return one_hot(chosen(probability.detach(), uniform), probability.shape[-1])
 
     def distribution(self, output: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log std, each (..., act), from the policy network's output (..., 2 act)."""
@@ -170,6 +208,8 @@ class MAAC(OffPolicyAgent):
     def spread(self, fresh: Fresh) -> dict[str, Tensor]:
         """How wide the policies are and how many of their mean actions are stuck at the bounds, (S,)."""
         with torch.no_grad():
+            if fresh.log_std is None:
+                return {"entropy": -fresh.log_prob.mean((1, 2))}
             stuck = (fresh.mean.abs() > SATURATED).float()
             return {"std": fresh.log_std.exp().mean((1, 2, 3)), "saturated": stuck.mean((1, 2, 3))}
 
@@ -187,59 +227,12 @@ class MAAC(OffPolicyAgent):
         return {"adam": self.optimizer}
 
     def policy(self, mode: str = "explore", seed: int | None = None) -> Policy:
-        """`"explore"`: sampled actions; `"greedy"`: the mean action."""
+        """`"explore"`: sampled actions; `"greedy"`: the mean or likeliest action."""
         if self._check_mode(mode) == "explore":
-            return GaussianExploration(self, seed)
+            return Exploration(self, seed)
         return MeanPolicy(self, lambda _: None)
 
     def exploration_latent(self, streams: Streams, copies: int) -> Tensor | None:
         """The latent variable (S, 1, E, K) of one exploring step; none here."""
         del streams, copies
         return None
-
-
-class GaussianExploration(ExploringPolicy):
-    """Samples the policies, and adds the configured noise."""
-
-    agent: MAAC
-
-    def actions(self, observation: Tensor) -> Tensor:
-        """Actions (S, N, E, act) for observations (S, N, E, obs)."""
-        agent = self.agent
-        _, n, copies, _ = observation.shape
-        latent = agent.exploration_latent(self.streams, copies)
-        mean, log_std = agent.distribution(agent.actor.frozen(with_latent(observation, latent)))
-        noise = self.streams.normal("explore", n, copies, mean.shape[-1])
-        action, _, _ = squashed_sample(mean, log_std, noise)
-        if agent.config.exploration_noise > 0:
-            extra = self.streams.normal("exploration noise", n, copies, mean.shape[-1])
-            action = (action + agent.config.exploration_noise * extra).clamp(-1, 1)
-        return action
-
-
-class MeanPolicy(Policy):
-    """Plays tanh of the mean; `latent` gives the latent variable (S, N, E, K) of a step, if there is one."""
-
-    def __init__(self, agent: MAAC, latent: Callable[[Tensor], Tensor | None]) -> None:
-        self.agent = agent
-        self.latent = latent
-
-    @torch.no_grad()
-    def act(self, observation: Tensor, mask: Tensor | None, starting: Tensor) -> Tensor:
-        """Actions (S, E, N, act)."""
-        del mask
-        own = self.agent.without_padding(observation).transpose(1, 2)
-        output = self.agent.actor.frozen(with_latent(own, self.latent(starting)))
-        return torch.tanh(self.agent.distribution(output)[0]).transpose(1, 2)
-
-
-def joint_actions(action: Tensor) -> Tensor:
-    """All members' actions side by side, (S, B, N * act), without gradient, from (S, N, B, act)."""
-    return action.detach().transpose(1, 2).flatten(-2)
-
-
-def with_latent(observation: Tensor, latent: Tensor | None) -> Tensor:
-    """The policies' input (S, N, B, obs + K): observations (S, N, B, obs) and latents, broadcast to them."""
-    if latent is None:
-        return observation
-    return torch.cat([observation, latent.expand(*observation.shape[:-1], -1)], -1)

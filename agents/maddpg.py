@@ -9,6 +9,8 @@ Deviations, ours:
   uses an unsquashed Gaussian on continuous actions.
 - Exploration is Gaussian noise with standard deviation 0.1, clipped (github.com/oxwhirl/facmac), not a
   process.
+- Where actions are discrete, actors put out logits: members explore by sampling, an actor's own action in (5)
+  is a straight-through Gumbel-softmax sample and targets take the likeliest action, as in "pytorch".
 - The other members' actions in the policy gradient come from replay, as in "openai".
 - All critics step, then all actors, then all targets follow.
 - Sizes and rates are this suite's shared ones, not those of the 2017 paper (two layers of 64, learning rate
@@ -25,10 +27,12 @@ import torch
 from torch import Tensor
 
 from ..envs.base import TeamSpec
+from .acting import ExploringPolicy
 from .base import Policy
+from .categorical import best, chosen, distribution_of, masked, one_hot, straight_through
 from .ma_ac import SATURATED
 from .networks import Adam, StackedMLP
-from .off_policy import ExploringPolicy, OffPolicyAgent, OffPolicyConfig
+from .off_policy import OffPolicyAgent, OffPolicyConfig
 from .replay import Batch
 from .settings import SettingError
 
@@ -61,6 +65,7 @@ class MADDPG(OffPolicyAgent):
 
     config_class = MADDPGConfig
     config: MADDPGConfig
+    action_kinds = ("continuous", "discrete")
 
     def __init__(
         self, team: TeamSpec, config: MADDPGConfig, seeds: tuple[int, ...], device: torch.device | str = "cpu"
@@ -86,16 +91,16 @@ class MADDPG(OffPolicyAgent):
         self.actor_optimizer.step()
         self.target_critic.track(self.critic, self.config.target_rate)
         self.target_actor.track(self.actor, self.config.target_rate)
-        return {
-            "critic_loss": critic_loss.detach().mean(1),
-            "actor_loss": actor_loss.detach().mean(1),
-            "saturated": (output.detach().abs() > SATURATED).float().mean((1, 2, 3)),
-        }
+        losses = {"critic_loss": critic_loss.detach().mean(1), "actor_loss": actor_loss.detach().mean(1)}
+        if self.is_discrete:
+            return losses
+        return losses | {"saturated": (output.detach().abs() > SATURATED).float().mean((1, 2, 3))}
 
     def critic_loss(self, batch: Batch) -> Tensor:
         """Loss (S, N) of the critics, (6): the target takes all members' target actors."""
         assert batch.next_observation is not None
-        after = torch.tanh(self.target_actor.frozen(batch.next_observation)).transpose(1, 2).flatten(-2)
+        output = self.target_actor.frozen(batch.next_observation)
+        after = self.played(output, self.mask_of(batch, "next_mask")).transpose(1, 2).flatten(-2)
         joint = torch.cat([batch.next_x, after], -1)
         target = (
             batch.reward + self.config.discount * batch.bootstrap * self.target_critic.frozen(joint)[..., 0]
@@ -105,8 +110,12 @@ class MADDPG(OffPolicyAgent):
 
     def actor_loss(self, batch: Batch, output: Tensor) -> Tensor:
         """Loss (S, N) of the actors, (5): own action from the actor, the others' from replay."""
-        action = torch.tanh(output)
         n, act = self.team.n_agents, self.team.action_size
+        if self.is_discrete:
+            noise = self.streams.gumbel("gumbel", *output.shape[1:])
+            action = straight_through(masked(output, self.mask_of(batch)), noise)
+        else:
+            action = torch.tanh(output)
         joint = torch.cat([batch.x, batch.joint_action], -1)
         joint = joint[:, None].repeat(1, n, 1, 1)
         for i in range(n):
@@ -115,6 +124,12 @@ class MADDPG(OffPolicyAgent):
         q = self.critic.frozen(joint, own=action, columns=self.own_columns)[..., 0]
         penalty = self.config.output_penalty * output.square().mean(-1)
         return (penalty - q).mean(-1)
+
+    def played(self, output: Tensor, mask: Tensor | None) -> Tensor:
+        """The actions (..., act) that actors' outputs stand for without exploration; one-hot if discrete."""
+        if self.is_discrete:
+            return one_hot(best(masked(output, mask)), self.team.action_size)
+        return torch.tanh(output)
 
     def networks(self) -> dict[str, StackedMLP]:
         """All networks by name."""
@@ -137,11 +152,14 @@ class MADDPG(OffPolicyAgent):
 class _Noisy(ExploringPolicy):
     agent: MADDPG
 
-    def actions(self, observation: Tensor) -> Tensor:
-        action = torch.tanh(self.agent.actor.frozen(observation))
-        _, n, copies, act = action.shape
+    def actions(self, observation: Tensor, mask: Tensor | None) -> Tensor:
+        output = self.agent.actor.frozen(observation)
+        _, n, copies, act = output.shape
+        if self.agent.is_discrete:
+            probability, _ = distribution_of(masked(output, mask))
+            return chosen(probability, self.streams.uniform("explore", n, copies, low=0))
         noise = self.streams.normal("exploration noise", n, copies, act)
-        return (action + self.agent.config.exploration_noise * noise).clamp(-1, 1)
+        return (torch.tanh(output) + self.agent.config.exploration_noise * noise).clamp(-1, 1)
 
 
 class _Deterministic(Policy):
@@ -150,6 +168,7 @@ class _Deterministic(Policy):
 
     @torch.no_grad()
     def act(self, observation: Tensor, mask: Tensor | None, starting: Tensor) -> Tensor:
-        del mask, starting
+        del starting
         own = self.agent.without_padding(observation).transpose(1, 2)
-        return torch.tanh(self.agent.actor.frozen(own)).transpose(1, 2)
+        output = self.agent.actor.frozen(own).transpose(1, 2)
+        return best(masked(output, mask)) if self.agent.is_discrete else torch.tanh(output)

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from ..envs.base import TeamSpec
-from .base import Agent, Config, Policy, Transition
+from .base import Agent, Config, Transition
+from .categorical import one_hot
 from .networks import Adam, StackedMLP
 from .replay import Batch, Replay
 from .settings import SettingError
@@ -101,6 +102,7 @@ class OffPolicyAgent(Agent):
             self.device,
             config.critic_input,
             self.needs_next_observation,
+            extra=self.further_rows(),
         )
         self.n_steps = 0
         self._n_updates = 0
@@ -119,6 +121,24 @@ class OffPolicyAgent(Agent):
     @abstractmethod
     def optimizers(self) -> dict[str, Adam]:
         """All optimisers by name."""
+
+    def further_rows(self) -> dict[str, int]:
+        """What a stored transition holds beside the common rows, and how many numbers of each: masks."""
+        if not self.is_discrete:
+            return {}
+        width = self.team.n_agents * self.team.action_size
+        return {"mask": width, "next_mask": width} if self.needs_next_observation else {"mask": width}
+
+    def mask_of(self, batch: Batch, row: str = "mask") -> Tensor | None:
+        """Which actions members may choose, (S, N, B, n) bool; None where actions are continuous."""
+        if not self.is_discrete:
+            return None
+        return batch.extra[row].unflatten(-1, (self.team.n_agents, -1)).transpose(1, 2) > 0
+
+    @property
+    def is_discrete(self) -> bool:
+        """Whether the members choose among a number of actions."""
+        return self.team.action_kind == "discrete"
 
     @property
     def x_size(self) -> int:
@@ -144,11 +164,21 @@ class OffPolicyAgent(Agent):
 
     def observe(self, transition: Transition) -> None:
         """Store one step of all copies."""
+        self.remember(transition, {})
+
+    def remember(self, transition: Transition, further: Mapping[str, Tensor]) -> None:
+        """Store one step of all copies, and `further` rows (S, E, ...) of a subclass."""
         clean = transition._replace(
             observation=self.without_padding(transition.observation),
             next_observation=self.without_padding(transition.next_observation),
         )
-        self.replay.add(clean)
+        if self.is_discrete:
+            clean = clean._replace(action=one_hot(transition.action, self.team.action_size))
+            for row in self.further_rows().keys() & {"mask", "next_mask"}:
+                mask = getattr(transition, row)
+                given = torch.ones_like(clean.action) if mask is None else mask
+                further = {**further, row: given}
+        self.replay.add(clean, further)
         self.n_steps += transition.action.shape[1]
 
     def update(self) -> dict[str, Tensor]:
@@ -198,25 +228,3 @@ class OffPolicyAgent(Agent):
             for parameter, values in zip(mine, given, strict=True):
                 parameter[:, row] = values.to(parameter)
         self.n_steps = state["steps"]
-
-
-class ExploringPolicy(Policy):
-    """Acts with `actions` after the agent's warm-up and uniformly at random before it."""
-
-    def __init__(self, agent: OffPolicyAgent, seed: int | None) -> None:
-        self.agent = agent
-        self.streams = agent.streams if seed is None else Streams(agent.seeds, agent.device, f"policy {seed}")
-
-    @abstractmethod
-    def actions(self, observation: Tensor) -> Tensor:
-        """Exploring actions (S, N, E, act) for observations (S, N, E, obs)."""
-
-    @torch.no_grad()
-    def act(self, observation: Tensor, mask: Tensor | None, starting: Tensor) -> Tensor:
-        """Actions (S, E, N, act)."""
-        del mask, starting
-        _, copies, n, _ = observation.shape
-        if self.agent.warming_up:
-            return self.streams.uniform("warm-up", copies, n, self.agent.team.action_size)
-        own = self.agent.without_padding(observation).transpose(1, 2)
-        return self.actions(own).transpose(1, 2)

@@ -23,6 +23,7 @@ class Batch(NamedTuple):
     next_observation: Tensor | None  # (S, N, B, obs), where it is kept
     x: Tensor  # (S, B, N * obs) or (S, B, state)
     next_x: Tensor  # the same of the successor
+    extra: Mapping[str, Tensor] = {}  # (S, B, width) of each further row
 
 
 class Replay:
@@ -38,6 +39,7 @@ class Replay:
         device: where the memory lives.
         critic_input: what `Batch.x` is.
         next_observation: whether members' next observations are needed even where critics read the state.
+        extra: further rows to keep, and how many numbers of each.
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class Replay:
         device: torch.device,
         critic_input: Literal["observations", "state"] = "observations",
         next_observation: bool = True,
+        extra: Mapping[str, int] | None = None,
     ) -> None:
         n, obs, act = team.n_agents, team.observation_size, team.action_size
         self.n_agents, self.n_seeds, self.capacity = n, n_seeds, capacity
@@ -57,6 +60,8 @@ class Replay:
             widths["next_observation"] = n * obs
         if self.reads_state:
             widths |= {"state": team.state_size, "next_state": team.state_size}
+        self.extra = tuple(extra or ())
+        widths |= extra or {}
         self.rows = {name: torch.empty(n_seeds, capacity, k, device=device) for name, k in widths.items()}
         self.position = self.filled = 0
         self._offset = torch.arange(n_seeds, device=device)[:, None] * capacity
@@ -65,12 +70,14 @@ class Replay:
         """Transitions a seed."""
         return self.filled
 
-    def add(self, step: Transition) -> None:
-        """Store one step of E copies, (S, E, ...)."""
+    def add(self, step: Transition, extra: Mapping[str, Tensor] | None = None) -> None:
+        """Store one step of E copies, (S, E, ...), and their further rows."""
+        further = extra or {}
         copies = step.action.shape[1]
         at = (torch.arange(copies, device=step.action.device) + self.position) % self.capacity
         for name, memory in self.rows.items():
-            memory[:, at] = getattr(step, name).reshape(self.n_seeds, copies, -1).to(memory.dtype)
+            given = further[name] if name in self.extra else getattr(step, name)
+            memory[:, at] = given.reshape(self.n_seeds, copies, -1).to(memory.dtype)
         self.position = (self.position + copies) % self.capacity
         self.filled = min(self.filled + copies, self.capacity)
 
@@ -90,6 +97,7 @@ class Replay:
             next_observation=None if after is None else self._per_member(after),
             x=chosen["state" if self.reads_state else "observation"],
             next_x=chosen["next_state" if self.reads_state else "next_observation"],
+            extra={name: chosen[name] for name in self.extra},
         )
 
     def _per_member(self, joint: Tensor) -> Tensor:

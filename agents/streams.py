@@ -54,6 +54,14 @@ class Streams:
             row.uniform_(low, high, generator=generator)
         return out
 
+    def gumbel(self, name: str, *shape: int) -> Tensor:
+        """Standard Gumbel numbers (S, *shape), float32."""
+        out = torch.empty(len(self.seeds), *shape, device=self.device)
+        for row, generator in zip(out, self[name], strict=True):
+            # Seed by seed: the logarithm of a tensor's last few numbers may differ in its last bits.
+            row.exponential_(generator=generator).log_().neg_()
+        return out
+
     def integers(self, name: str, high: int, *shape: int) -> Tensor:
         """Uniform integers (S, *shape) in [0, high), int64."""
         out = torch.empty(len(self.seeds), *shape, device=self.device, dtype=torch.int64)

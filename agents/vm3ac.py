@@ -19,7 +19,8 @@ Deviations and choices the paper leaves open, ours:
 - q is trained by (20)'s mean square error, with weight 1 instead of beta / N, which Adam's scale invariance
   makes nearly the same, and which also trains it at beta = 0.
 - The constant of the Gaussian log density is dropped: in (17) it would be a bonus on the length of episodes.
-- q predicts squashed actions through a tanh.
+- q predicts squashed actions through a tanh; where actions are discrete it is categorical over the allowed
+  ones, trained by cross-entropy, and term (b) is its exact expectation over a_i.
 - entropy = "marginal" is NOT the paper's algorithm: it replaces -log pi(a_i | o_i, z) in (17) and (20) by
   the entropy of the mixture over z, estimated with 16 draws and the acting z; the paper takes the
   expectation outside the logarithm and so loses the incentive to use z.
@@ -28,18 +29,19 @@ Deviations and choices the paper leaves open, ours:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import log
 from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
 
 from ..envs.base import TeamSpec
+from .acting import Exploration, MeanPolicy, with_latent
 from .base import Policy
-from .gaussian import normal_log_density, squashed_sample, tanh_log_slope
+from .categorical import distribution_of, masked, with_every_own_action
 from .latent import LATENTS, latent_source
-from .ma_ac import Fresh, GaussianExploration, MeanPolicy, joint_actions, with_latent
+from .ma_ac import Fresh
 from .ma_sac import MASAC, MASACConfig
+from .marginal import mixture_log_density, mixture_log_probability
 from .networks import StackedMLP
 from .replay import Batch
 from .settings import SettingError
@@ -75,7 +77,7 @@ class VM3ACConfig(MASACConfig):
 class Predicted(Fresh):
     """Fresh actions and how well members' actions are predicted from one another's."""
 
-    prediction_error: Tensor | None  # (S, pairs, B), see `VM3AC.prediction_error`
+    surprise: Tensor | None = None  # (S, pairs, B), see `VM3AC.prediction_error`, `VM3AC.cross_entropy`
 
 
 class VM3AC(MASAC):
@@ -113,16 +115,19 @@ class VM3AC(MASAC):
         return [*super().trained_networks(), self.predictor]
 
     def draw_actions(self, batch: Batch) -> Predicted:
-        """Reparameterised actions of all members under one fresh z a transition, and log q of every pair."""
+        """Fresh actions of all members under one fresh z a transition, and log q of every pair."""
         size = batch.observation.shape[2]
         latent = self.streams.normal("latent", size, self.latent_size)[:, None] if self.latent_size else None
         if latent is None or self.config.entropy == "conditional":
-            mean, log_std = self.distribution(self.actor(with_latent(batch.observation, latent)))
-            action, log_prob, _ = squashed_sample(mean, log_std, self.policy_noise(mean))
+            fresh = self.fresh_actions(self.actor(with_latent(batch.observation, latent)), batch)
         else:
-            action, log_prob, mean, log_std = self.draw_marginal(batch.observation, latent)
-        error = self.prediction_error(batch, action) if self.predicts else None
-        return Predicted(action, log_prob, mean, log_std, joint_actions(action), error)
+            fresh = self.draw_marginal(batch, latent)
+        surprise = None
+        if self.predicts and fresh.probability is None:
+            surprise = self.prediction_error(batch, fresh.action)
+        elif self.predicts:
+            surprise = self.cross_entropy(batch, fresh)
+        return Predicted(**vars(fresh), surprise=surprise)
 
     def prediction_error(self, batch: Batch, action: Tensor) -> Tensor:
         """|a_j - mu_{i->j}(a_i, o_i, o_j)|^2 for ordered pairs i, j, (S, pairs, B).
@@ -131,28 +136,45 @@ class VM3AC(MASAC):
         the input a_i, never through the target a_j, with the weight that term (b) of (21) has in pi_i's
         loss.
         """
-        own = with_gradient_scaled(action[:, self.source], self.q_weight / (2 * self.config.q_variance))
+        own = with_gradient_scaled(action[:, self.source], self.q_weight * self.log_q_slope)
         observation = batch.observation
         inputs = torch.cat([own.detach(), observation[:, self.source], observation[:, self.target]], -1)
         mean = torch.tanh(self.predictor(inputs, own=own, columns=self.source_columns))
         return (action.detach()[:, self.target] - mean).square().sum(-1)
 
+    def cross_entropy(self, batch: Batch, fresh: Fresh) -> Tensor:
+        """The discrete `prediction_error`: E over a_i of -log q(a_j | a_i, o_i, o_j), (S, pairs, B).
+
+        Its gradient trains q with weight 1, and reaches pi_i through its probabilities with term (b)'s.
+        """
+        assert fresh.probability is not None
+        observation, action, n = batch.observation, fresh.action, self.team.action_size
+        inputs = [action[:, self.source], observation[:, self.source], observation[:, self.target]]
+        tried = with_every_own_action(torch.cat(inputs, -1).flatten(0, 1), self.source_columns[:1])
+        logits = self.predictor(tried.view(len(self.seeds), -1, *tried.shape[2:])).unflatten(2, (n, -1))
+        mask = self.mask_of(batch)
+        allowed = None if mask is None else mask[:, self.target, None].expand_as(logits)
+        _, log_q = distribution_of(masked(logits, allowed))
+        log_q = (log_q * action[:, self.target, None]).sum(-1)  # (S, pairs, n, B)
+        weights = with_gradient_scaled(fresh.probability[:, self.source], self.q_weight * self.log_q_slope)
+        return -(weights.transpose(-1, -2) * log_q).sum(2)
+
     def losses(self, batch: Batch, fresh: Fresh) -> dict[str, Tensor]:
         """MA-SAC's losses with the bonus below in (17), and (20)'s terms in q, (S, pairs)."""
         losses = super().losses(batch, fresh)
-        if isinstance(fresh, Predicted) and fresh.prediction_error is not None:
-            losses["prediction_loss"] = fresh.prediction_error.mean(-1)
+        if isinstance(fresh, Predicted) and fresh.surprise is not None:
+            losses["prediction_loss"] = fresh.surprise.mean(-1)
         return losses
 
     def value_bonus(self, batch: Batch, fresh: Fresh) -> Tensor:
         """(17): entropy, and beta / N times the sum over j of log q(a_j | a_i) + log q(a_i | a_j), (S, N, B).
 
-        log q up to its constant: -|a_j - mu|^2 / (2 sigma^2).
+        log q up to its constant: -|a_j - mu|^2 / (2 sigma^2), or as it is where actions are discrete.
         """
         bonus = super().value_bonus(batch, fresh)
-        if not isinstance(fresh, Predicted) or fresh.prediction_error is None:
+        if not isinstance(fresh, Predicted) or fresh.surprise is None:
             return bonus
-        log_q = -fresh.prediction_error.detach() / (2 * self.config.q_variance)
+        log_q = -fresh.surprise.detach() * self.log_q_slope
         both_ways = (log_q + log_q[:, self.reversed]).unflatten(1, (self.team.n_agents, -1))
         return bonus + self.q_weight * both_ways.sum(2)
 
@@ -161,20 +183,25 @@ class VM3AC(MASAC):
         """Beta / N, times the configured weight."""
         return self.config.q_coef * self.config.beta / self.team.n_agents
 
-    def draw_marginal(self, observation: Tensor, latent: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Actions under `latent`, with log densities of the mixture over z instead of given z.
+    @property
+    def log_q_slope(self) -> float:
+        """How much one of `prediction_error` or `cross_entropy` takes from log q."""
+        return 1.0 if self.is_discrete else 1 / (2 * self.config.q_variance)
 
-        -log mean_k pi(a | o, z_k), z_0 the acting latent and z_1 .. z_16 drawn anew.
-        """
+    def draw_marginal(self, batch: Batch, latent: Tensor) -> Fresh:
+        """Actions under `latent`, with the entropy of the mixture over z instead of that given z."""
+        observation = batch.observation
         size, count = observation.shape[2], MARGINAL_DRAWS + 1
         others = self.streams.normal("marginal", MARGINAL_DRAWS * size, self.latent_size)[:, None]
         latents = torch.cat([latent, others], 2)
-        output = self.actor(with_latent(observation.repeat(1, 1, count, 1), latents))
-        means, log_stds = (part.unflatten(2, (count, size)) for part in self.distribution(output))
-        mean, log_std = means[:, :, 0], log_stds[:, :, 0]
-        action, _, u = squashed_sample(mean, log_std, self.policy_noise(mean))
-        density = normal_log_density(u[:, :, None], means, log_stds).sum(-1).logsumexp(2) - log(count)
-        return action, density - tanh_log_slope(u).sum(-1), mean, log_std
+        outputs = self.actor(with_latent(observation.repeat(1, 1, count, 1), latents))
+        outputs = outputs.unflatten(2, (count, size))
+        fresh = self.fresh_actions(outputs[:, :, 0], batch)
+        if fresh.probability is not None:
+            fresh.log_prob = mixture_log_probability(fresh.probability, outputs, self.mask_of(batch))
+        elif fresh.before_squashing is not None:
+            fresh.log_prob = mixture_log_density(fresh.before_squashing, *self.distribution(outputs))
+        return fresh
 
     def networks(self) -> dict[str, StackedMLP]:
         """All networks by name."""
@@ -190,7 +217,7 @@ class VM3AC(MASAC):
         of each member's own, to see whether sharing matters.
         """
         if self._check_mode(mode) == "explore":
-            return GaussianExploration(self, seed)
+            return Exploration(self, seed)
         n, size = self.team.n_agents, self.latent_size
         return MeanPolicy(
             self, latent_source(mode, self.seeds, n, size, 0 if seed is None else seed, self.device)
@@ -204,15 +231,16 @@ class VM3AC(MASAC):
 
     @torch.no_grad()
     def diagnose(self, observation: Tensor) -> dict[str, Tensor]:
-        """Standard deviation of mean actions over 64 draws of z, averaged over states and actions, (S,)."""
+        """Standard deviation over 64 z of mean actions or probabilities, mean over states and actions, (S,)."""
         if not self.latent_size:
             return {}
         own = self.without_padding(observation).transpose(1, 2)[:, :, None]  # (S, N, 1, B, obs)
         draws = Streams(self.seeds, self.device, "diagnose").normal("latent", 64, 1, self.latent_size)
         s, n, _, b, _ = own.shape
         inputs = torch.cat([own.expand(s, n, 64, b, -1), draws[:, None].expand(s, n, 64, b, -1)], -1)
-        mean, _ = self.distribution(self.actor.frozen(inputs.flatten(2, 3)))
-        return {"latent_sd": torch.tanh(mean).unflatten(2, (64, b)).std(2).mean((1, 2, 3))}
+        output = self.actor.frozen(inputs.flatten(2, 3))
+        played = torch.softmax(output, -1) if self.is_discrete else torch.tanh(self.distribution(output)[0])
+        return {"latent_sd": played.unflatten(2, (64, b)).std(2).mean((1, 2, 3))}
 
 
 def with_gradient_scaled(x: Tensor, factor: float) -> Tensor:

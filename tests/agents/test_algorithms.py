@@ -74,7 +74,7 @@ def test_predictor_reaches_a_policy_only_through_its_own_action():
     batch = learner.replay.sample(16, learner.streams)
     fresh = learner.draw_actions(batch)
     pair = 2  # member 1 predicts member 0
-    (gradient,) = torch.autograd.grad(fresh.prediction_error[0, pair].sum(), fresh.action)
+    (gradient,) = torch.autograd.grad(fresh.surprise[0, pair].sum(), fresh.action)
     assert gradient[0, 1].any()
     assert not gradient[0, [0, 2]].any()
 
