@@ -28,7 +28,7 @@ class ExploringPolicy(Policy):
 
     @abstractmethod
     def actions(self, observation: Tensor, mask: Tensor | None) -> Tensor:
-        """Exploring actions (S, N, E, act), or (S, N, E) under masks (S, N, E, n); observations (S, N, E, obs)."""
+        """Exploring actions (S, N, E, act), or (S, N, E) under masks, at observations (S, N, E, obs)."""
 
     @torch.no_grad()
     def act(self, observation: Tensor, mask: Tensor | None, starting: Tensor) -> Tensor:

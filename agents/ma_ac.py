@@ -22,6 +22,7 @@ Choices the paper leaves open, ours unless a source is given:
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -29,9 +30,10 @@ from torch import Tensor
 from ..envs.base import TeamSpec
 from .acting import Exploration, MeanPolicy, joint_actions
 from .base import Policy
+from .building import critics, member_networks
 from .categorical import chosen, distribution_of, masked, one_hot, with_every_own_action
+from .flat import Adam, Network
 from .gaussian import squashed_sample
-from .networks import Adam, StackedMLP
 from .off_policy import OffPolicyAgent, OffPolicyConfig
 from .replay import Batch
 from .settings import SettingError
@@ -55,6 +57,9 @@ class MAACConfig(OffPolicyConfig):
     mean_penalty: float = 0.01
     """Weight in the policy loss of the mean square of means before squashing, or of logits; ours (MADDPG's
     code: 1e-3)."""
+
+    policy_q: Literal["q1", "min"] = "q1"
+    """Action value in (20): the first, as printed, or the smaller of both, as in (17)."""
 
     def __post_init__(self) -> None:
         """Refuse values outside their range."""
@@ -94,11 +99,11 @@ class MAAC(OffPolicyAgent):
         self, team: TeamSpec, config: MAACConfig, seeds: tuple[int, ...], device: torch.device | str = "cpu"
     ) -> None:
         super().__init__(team, config, seeds, device)
-        n, obs, act, hidden = team.n_agents, team.observation_size, team.action_size, config.hidden
-        streams = self.streams
-        self.actor = StackedMLP(n, (obs + self.latent_size, *hidden, self.head_size), streams["init actor"])
-        self.value = StackedMLP(n, (self.x_size, *hidden, 1), streams["init value"])
-        self.critic = StackedMLP(n, (self.x_size + n * act, *hidden, 1), streams["init critic"], twins=2)
+        n, obs, act = team.n_agents, team.observation_size, team.action_size
+        streams, sizes = self.streams, (obs + self.latent_size, *config.hidden, self.head_size)
+        self.actor = member_networks(team, config, sizes, streams["init actor"])
+        self.value = critics(team, config, self.x_size, streams["init value"], with_actions=False)
+        self.critic = critics(team, config, self.x_size, streams["init critic"], twins=2)
         self.target_value = self.value.copy()
         self.own_columns = self.x_size + torch.arange(n * act, device=self.device).view(n, act)
         self.optimizer = Adam(self.trained_networks(), config.learning_rate)
@@ -113,7 +118,7 @@ class MAAC(OffPolicyAgent):
         """Numbers of the latent variable that policies read; none here."""
         return 0
 
-    def trained_networks(self) -> list[StackedMLP]:
+    def trained_networks(self) -> list[Network]:
         """The networks that the optimiser steps."""
         return [self.actor, self.value, self.critic]
 
@@ -136,16 +141,20 @@ class MAAC(OffPolicyAgent):
         }
 
     def action_values(self, batch: Batch, fresh: Fresh) -> tuple[Tensor, Tensor]:
-        """Q_1 at fresh actions, with gradient into the policies, and the smaller of both Q, (S, N, B)."""
+        """Q for (20), with gradient into the policies, and the smaller of both Q for (17), (S, N, B)."""
         joint = torch.cat([batch.x, fresh.joint], -1)
-        if fresh.probability is None:
+        takes_min = self.config.policy_q == "min"
+        if fresh.probability is not None:
+            q1, q2 = self.critic.frozen(with_every_own_action(joint, self.own_columns))[..., 0]
+            weights = fresh.probability.transpose(-1, -2)  # (S, N, n, B)
+            q1, q_min = ((weights * q.view(weights.shape)).sum(2) for q in (q1, torch.minimum(q1, q2)))
+        elif takes_min:
+            q1, q2 = self.critic.frozen(joint, own=fresh.action, columns=self.own_columns)[..., 0]
+            q_min = torch.minimum(q1, q2)
+        else:
             q1 = self.critic.frozen(joint, own=fresh.action, columns=self.own_columns, twin=0)[..., 0]
-            return q1, torch.minimum(q1, self.critic.frozen(joint, twin=1)[..., 0])
-        tried = with_every_own_action(joint, self.own_columns)
-        q1, q2 = (self.critic.frozen(tried, twin=twin)[..., 0] for twin in (0, 1))
-        weights = fresh.probability.transpose(-1, -2)  # (S, N, n, B)
-        q1, q_min = (q.view(weights.shape) for q in (q1, torch.minimum(q1, q2)))
-        return (weights * q1).sum(2), (weights * q_min).sum(2)
+            q_min = torch.minimum(q1, self.critic.frozen(joint, twin=1)[..., 0])
+        return q_min if takes_min else q1, q_min
 
     def critic_loss(self, batch: Batch) -> Tensor:
         """Loss (S, N) of the action values, (18) with the target (19), both twins."""
@@ -161,7 +170,7 @@ class MAAC(OffPolicyAgent):
         return 0.5 * (v - target).square().mean(-1)
 
     def actor_loss(self, batch: Batch, fresh: Fresh, q1: Tensor) -> Tensor:
-        """Loss (S, N) of the policies, (20): the first action value, at all members' present actions."""
+        """Loss (S, N) of the policies, (20): an action value at all members' present actions."""
         penalty = self.config.mean_penalty * fresh.mean.square().mean(-1)
         return (penalty - q1 - self.policy_bonus(batch, fresh)).mean(-1)
 
@@ -213,7 +222,7 @@ class MAAC(OffPolicyAgent):
             stuck = (fresh.mean.abs() > SATURATED).float()
             return {"std": fresh.log_std.exp().mean((1, 2, 3)), "saturated": stuck.mean((1, 2, 3))}
 
-    def networks(self) -> dict[str, StackedMLP]:
+    def networks(self) -> dict[str, Network]:
         """All networks by name."""
         return {
             "actor": self.actor,

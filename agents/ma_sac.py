@@ -24,6 +24,8 @@ class MASACConfig(MAACConfig):
 
     beta: float = 0.1
     """Temperature. The paper finds 0.05 to 0.1 good on multi-walker; 0.1 elsewhere is ours."""
+    entropy_coef: float = 1.0
+    """Factor on the entropy beside beta: 1 is the paper's (11); N would be its (10)."""
     log_std_min: float = -20.0
     """Lower bound of log std (github.com/haarnoja/sac)."""
     exploration_noise: float = 0.0
@@ -42,10 +44,15 @@ class MASAC(MAAC):
     config_class = MASACConfig
     config: MASACConfig
 
+    @property
+    def temperature(self) -> float:
+        """Weight of the entropy."""
+        return self.config.beta * self.config.entropy_coef
+
     def value_bonus(self, batch: Batch, fresh: Fresh) -> Tensor:
         """The entropy term of (17): -beta log pi_i(a_i | o_i), only the member's own, (S, N, B)."""
-        return super().value_bonus(batch, fresh) - self.config.beta * fresh.log_prob.detach()
+        return super().value_bonus(batch, fresh) - self.temperature * fresh.log_prob.detach()
 
     def policy_bonus(self, batch: Batch, fresh: Fresh) -> Tensor:
         """The entropy term of (20), (S, N, B)."""
-        return super().policy_bonus(batch, fresh) - self.config.beta * fresh.log_prob
+        return super().policy_bonus(batch, fresh) - self.temperature * fresh.log_prob

@@ -29,9 +29,10 @@ from torch import Tensor
 from ..envs.base import TeamSpec
 from .acting import ExploringPolicy
 from .base import Policy
+from .building import critics, member_networks
 from .categorical import best, chosen, distribution_of, masked, one_hot, straight_through
+from .flat import Adam, Network
 from .ma_ac import SATURATED
-from .networks import Adam, StackedMLP
 from .off_policy import OffPolicyAgent, OffPolicyConfig
 from .replay import Batch
 from .settings import SettingError
@@ -71,10 +72,10 @@ class MADDPG(OffPolicyAgent):
         self, team: TeamSpec, config: MADDPGConfig, seeds: tuple[int, ...], device: torch.device | str = "cpu"
     ) -> None:
         super().__init__(team, config, seeds, device)
-        n, obs, act, hidden = team.n_agents, team.observation_size, team.action_size, config.hidden
-        bound = config.last_layer_bound
-        self.actor = StackedMLP(n, (obs, *hidden, act), self.streams["init actor"], last_bound=bound)
-        self.critic = StackedMLP(n, (self.x_size + n * act, *hidden, 1), self.streams["init critic"])
+        n, obs, act, streams = team.n_agents, team.observation_size, team.action_size, self.streams
+        sizes, bound = (obs, *config.hidden, act), config.last_layer_bound
+        self.actor = member_networks(team, config, sizes, streams["init actor"], last_bound=bound)
+        self.critic = critics(team, config, self.x_size, streams["init critic"])
         self.target_actor, self.target_critic = self.actor.copy(), self.critic.copy()
         self.own_columns = self.x_size + torch.arange(n * act, device=self.device).view(n, act)
         self.actor_optimizer = Adam([self.actor], config.learning_rate)
@@ -131,7 +132,7 @@ class MADDPG(OffPolicyAgent):
             return one_hot(best(masked(output, mask)), self.team.action_size)
         return torch.tanh(output)
 
-    def networks(self) -> dict[str, StackedMLP]:
+    def networks(self) -> dict[str, Network]:
         """All networks by name."""
         return {
             "actor": self.actor,

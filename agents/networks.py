@@ -9,16 +9,14 @@ narrow ones.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import prod, sqrt
 from typing import Any
 
 import torch
 from torch import Generator, Tensor
 from torch.autograd.function import once_differentiable
 
-# Slices of a flat tensor see the same arithmetic whatever else is in it only if no scalar tail is left after
-# the widest vector loop (AVX-512, unrolled four times: 64 floats).
-_PAD = 64
+from .flat import Adam as Adam
+from .flat import Network
 
 # With float32_matmul_precision "medium" torch hands a batched product to oneDNN only if it has more
 # multiplications than this (ATen/native/mkldnn/Matmul.cpp, mkldnn_gemm_min_size): left to itself, the choice
@@ -26,7 +24,7 @@ _PAD = 64
 _ONEDNN_MIN = 16**3
 
 
-class StackedMLP:
+class StackedMLP(Network):
     """(twins x S x M) independent multilayer perceptrons with ReLU, all parameters in one flat tensor.
 
     Gradients are written, not added, into `flat.grad`: between two optimiser steps every network may have one
@@ -52,97 +50,35 @@ class StackedMLP:
         last_bound: float | None = None,
         dtype: torch.dtype = torch.float32,
     ) -> None:
-        self.twins, self.seeds, self.networks = twins, len(generators), networks
         self.sizes = tuple(sizes)
-        lead = (twins, self.seeds, networks)
-        shapes = []
+        shapes: list[tuple[int, ...]] = []
         for fan_in, fan_out in zip(self.sizes[:-1], self.sizes[1:], strict=True):
-            shapes += [(*lead, fan_out, fan_in), (*lead, fan_out)]
-        lengths = [-(-prod(shape) // _PAD) * _PAD for shape in shapes]
-        self.flat = torch.zeros(sum(lengths), dtype=dtype, device=generators[0].device, requires_grad=True)
-        self.flat.grad = torch.zeros_like(self.flat)
-        self.parameters = _views(self.flat.detach(), shapes, lengths)
-        self.gradients = _views(self.flat.grad, shapes, lengths)
+            shapes += [(fan_out, fan_in), (fan_out,)]
+        super().__init__(shapes, networks, generators, twins, dtype)
         self.written = False
-        for layer, fan_in in enumerate(self.sizes[:-1]):
+        for layer in range(len(self.sizes) - 1):
             last = layer == len(self.sizes) - 2
-            bound = last_bound if last and last_bound is not None else 1 / sqrt(fan_in)
-            for parameter in self.parameters[2 * layer : 2 * layer + 2]:
-                for seed, generator in enumerate(generators):
-                    values = torch.empty_like(parameter[:, seed]).uniform_(-bound, bound, generator=generator)
-                    parameter[:, seed] = values
+            self.initialise((2 * layer, 2 * layer + 1), generators, last_bound if last else None)
 
     def __call__(self, x: Tensor, own: Tensor | None = None, columns: Tensor | None = None) -> Tensor:
-        """Outputs (S, M, B, out), or (twins, S, M, B, out); `backward()` writes the parameters' gradients.
-
-        Args:
-            x: (S, B, in), one input shared by the M networks of a seed, or (S, M, B, in), one each. No
-                gradient flows into it.
-            own: (S, M, B, k), the part of `x` that a gradient shall flow into; `x` must hold its values.
-            columns: (M, k), where in each network's input `own` stands.
-        """
+        """See `Network`."""
         return self._apply(x, own, columns, self.flat, None)
 
     def frozen(
         self, x: Tensor, own: Tensor | None = None, columns: Tensor | None = None, twin: int | None = None
     ) -> Tensor:
-        """As a call, but the parameters get no gradient; `twin` picks one copy (no leading axis then)."""
+        """See `Network`."""
         return self._apply(x, own, columns, None, twin)
+
+    def stepped(self) -> None:
+        """The optimiser has made its step: every network may be differentiated again."""
+        self.written = False
 
     def _apply(
         self, x: Tensor, own: Tensor | None, columns: Tensor | None, flat: Tensor | None, twin: int | None
     ) -> Tensor:
         y: Tensor = _Forward.apply(self, x, own, columns, flat, twin)  # type: ignore[assignment]
         return y if self.twins > 1 and twin is None else y[0]
-
-    def copy(self) -> StackedMLP:
-        """A copy that shares nothing, for a target network."""
-        other = object.__new__(StackedMLP)
-        other.twins, other.seeds, other.networks, other.sizes = (
-            self.twins,
-            self.seeds,
-            self.networks,
-            self.sizes,
-        )
-        shapes = [p.shape for p in self.parameters]
-        lengths = [-(-prod(shape) // _PAD) * _PAD for shape in shapes]
-        other.flat = self.flat.detach().clone()
-        other.parameters = _views(other.flat, shapes, lengths)
-        other.gradients, other.written = [], False
-        return other
-
-    def track(self, source: StackedMLP, rate: float) -> None:
-        """Moving average: parameters <- (1 - rate) parameters + rate source's parameters."""
-        self.flat.lerp_(source.flat.detach(), rate)
-
-    def load(self, flat: Tensor) -> None:
-        """Take over the values of another network's `flat`."""
-        self.flat.detach().copy_(flat)
-
-
-class Adam(torch.optim.Adam):
-    """torch's fused Adam over the flat parameters of several networks.
-
-    Args:
-        networks: the networks to step, together.
-        learning_rate: Adam's step size; its other constants keep torch's defaults.
-    """
-
-    def __init__(self, networks: Sequence[StackedMLP], learning_rate: float) -> None:
-        self._networks = list(networks)
-        super().__init__([n.flat for n in networks], lr=learning_rate, fused=True)
-
-    def step(self, closure: Any = None) -> Any:
-        """One step; afterwards every network may be differentiated again."""
-        result = super().step(closure)
-        for network in self._networks:
-            network.written = False
-        return result
-
-
-def _views(flat: Tensor, shapes: Sequence[Sequence[int]], lengths: Sequence[int]) -> list[Tensor]:
-    parts = flat.split(list(lengths))
-    return [part[: prod(shape)].view(*shape) for part, shape in zip(parts, shapes, strict=True)]
 
 
 class _Forward(torch.autograd.Function):
@@ -166,7 +102,7 @@ class _Forward(torch.autograd.Function):
         h = x
         for layer in range(len(net.sizes) - 1):
             weight, bias = parameters[2 * layer : 2 * layer + 2]
-            h = _first(weight, x) if layer == 0 else _bmm(weight.flatten(0, 2), h)
+            h = _first(weight, x) if layer == 0 else bmm(weight.flatten(0, 2), h)
             h.add_(bias.flatten(0, 2).unsqueeze(-1))
             if layer < len(net.sizes) - 2:
                 h.relu_()
@@ -191,9 +127,9 @@ class _Forward(torch.autograd.Function):
             below = activations[layer - 1]
             if ctx.trained:
                 weight_grad, bias_grad = net.gradients[2 * layer : 2 * layer + 2]
-                _bmm(g, below.transpose(1, 2), out=weight_grad.flatten(0, 2))
+                bmm(g, below.transpose(1, 2), out=weight_grad.flatten(0, 2))
                 torch.sum(g, -1, out=bias_grad.flatten(0, 2))
-            g = _bmm(parameters[2 * layer].flatten(0, 2).transpose(1, 2), g)
+            g = bmm(parameters[2 * layer].flatten(0, 2).transpose(1, 2), g)
             torch.ops.aten.threshold_backward.grad_input(g, below, 0, grad_input=g)
         if ctx.trained:
             _first_gradient(net.gradients[0], g, x)
@@ -202,7 +138,7 @@ class _Forward(torch.autograd.Function):
         return None, None, own_grad, None, None, None
 
 
-def _bmm(a: Tensor, b: Tensor, out: Tensor | None = None) -> Tensor:
+def bmm(a: Tensor, b: Tensor, out: Tensor | None = None) -> Tensor:
     """`torch.bmm` whose kernel does not depend on the number of matrices: few small ones get zeros added."""
     lack = _ONEDNN_MIN // (a.shape[1] * a.shape[2] * b.shape[2]) + 1 - a.shape[0]
     if lack <= 0:
@@ -226,7 +162,7 @@ def _first(weight: Tensor, x: Tensor) -> Tensor:
     out = x.new_empty(twins, batches, (seeds * networks // batches) * fan_out, x.shape[-2])
     columns = x.reshape(batches, *x.shape[-2:]).transpose(1, 2)
     for twin in range(twins):
-        _bmm(weight[twin].reshape(batches, -1, weight.shape[-1]), columns, out=out[twin])
+        bmm(weight[twin].reshape(batches, -1, weight.shape[-1]), columns, out=out[twin])
     return out.view(twins * seeds * networks, fan_out, -1)
 
 
@@ -236,7 +172,7 @@ def _first_gradient(weight_grad: Tensor, g: Tensor, x: Tensor) -> None:
     g = g.view(twins, batches, -1, g.shape[-1])
     rows = x.reshape(batches, *x.shape[-2:])
     for twin in range(twins):
-        _bmm(g[twin], rows, out=weight_grad[twin].view(batches, -1, fan_in))
+        bmm(g[twin], rows, out=weight_grad[twin].view(batches, -1, fan_in))
 
 
 def _own_gradient(weight: Tensor, g: Tensor, columns: Tensor | None) -> Tensor:
@@ -245,5 +181,5 @@ def _own_gradient(weight: Tensor, g: Tensor, columns: Tensor | None) -> Tensor:
     twins, seeds, networks, fan_out, _ = weight.shape
     index = columns[:, None, :].expand(twins, seeds, networks, fan_out, columns.shape[-1])
     chosen = weight.gather(-1, index).flatten(0, 2).transpose(1, 2)  # (twins * S * M, k, out)
-    own = _bmm(chosen, g).view(twins, seeds, networks, -1, g.shape[-1])
+    own = bmm(chosen, g).view(twins, seeds, networks, -1, g.shape[-1])
     return own.sum(0).transpose(-1, -2)

@@ -37,12 +37,12 @@ from torch import Tensor
 from ..envs.base import TeamSpec
 from .acting import Exploration, MeanPolicy, with_latent
 from .base import Policy
-from .categorical import distribution_of, masked, with_every_own_action
+from .flat import Network
 from .latent import LATENTS, latent_source
 from .ma_ac import Fresh
 from .ma_sac import MASAC, MASACConfig
 from .marginal import mixture_log_density, mixture_log_probability
-from .networks import StackedMLP
+from .prediction import Predictor
 from .replay import Batch
 from .settings import SettingError
 from .streams import Streams
@@ -61,6 +61,10 @@ class VM3ACConfig(MASACConfig):
     """sigma^2 of the variational distribution, ours."""
     q_coef: float = 1.0
     """Weight on the terms in q, beside beta / N; 0 leaves them out, and the networks with them."""
+    q_gradient: Literal["input", "both"] = "input"
+    """Which terms of (21) reach pi_i: (b), as the paper says, or (a) and (b)."""
+    log_density: Literal["mse", "full"] = "mse"
+    """Whether log q in (17) leaves out the Gaussian's constant; "full" pays or charges for every step."""
     entropy: Literal["conditional", "marginal"] = "conditional"
     """Entropy given z, the paper's approximation, or of the mixture (7) over z, not the paper's algorithm."""
 
@@ -77,7 +81,7 @@ class VM3ACConfig(MASACConfig):
 class Predicted(Fresh):
     """Fresh actions and how well members' actions are predicted from one another's."""
 
-    surprise: Tensor | None = None  # (S, pairs, B), see `VM3AC.prediction_error`, `VM3AC.cross_entropy`
+    surprise: Tensor | None = None  # (S, pairs, B), see `Predictor.surprise`
 
 
 class VM3AC(MASAC):
@@ -91,13 +95,8 @@ class VM3AC(MASAC):
         self, team: TeamSpec, config: VM3ACConfig, seeds: tuple[int, ...], device: torch.device | str = "cpu"
     ) -> None:
         self.config, self.team = config, team
-        n, act = team.n_agents, team.action_size
-        self.predicts = config.q_coef != 0 and n > 1
+        self.predicts = config.q_coef != 0 and team.n_agents > 1
         super().__init__(team, config, seeds, device)
-        pairs = [(i, j) for i in range(n) for j in range(n) if i != j]
-        self.source, self.target = torch.tensor(pairs, device=self.device).reshape(-1, 2).T
-        self.reversed = torch.tensor([pairs.index((j, i)) for i, j in pairs], device=self.device)
-        self.source_columns = torch.arange(act, device=self.device).expand(len(pairs), act)
 
     @property
     def latent_size(self) -> int:
@@ -105,14 +104,12 @@ class VM3AC(MASAC):
         given = self.config.latent_size
         return 2 * self.team.action_size if given is None else given
 
-    def trained_networks(self) -> list[StackedMLP]:
+    def trained_networks(self) -> list[Network]:
         """MA-SAC's networks and q, one for every ordered pair of members."""
         if not self.predicts:
             return super().trained_networks()
-        n, obs, act = self.team.n_agents, self.team.observation_size, self.team.action_size
-        sizes = (act + 2 * obs, *self.config.hidden, act)
-        self.predictor = StackedMLP(n * (n - 1), sizes, self.streams["init predictor"])
-        return [*super().trained_networks(), self.predictor]
+        self.predictor = Predictor(self)
+        return [*super().trained_networks(), self.predictor.network]
 
     def draw_actions(self, batch: Batch) -> Predicted:
         """Fresh actions of all members under one fresh z a transition, and log q of every pair."""
@@ -123,41 +120,9 @@ class VM3AC(MASAC):
         else:
             fresh = self.draw_marginal(batch, latent)
         surprise = None
-        if self.predicts and fresh.probability is None:
-            surprise = self.prediction_error(batch, fresh.action)
-        elif self.predicts:
-            surprise = self.cross_entropy(batch, fresh)
+        if self.predicts:
+            surprise = self.predictor.surprise(batch.observation, fresh, self.mask_of(batch))
         return Predicted(**vars(fresh), surprise=surprise)
-
-    def prediction_error(self, batch: Batch, action: Tensor) -> Tensor:
-        """|a_j - mu_{i->j}(a_i, o_i, o_j)|^2 for ordered pairs i, j, (S, pairs, B).
-
-        One pass serves both halves of (20): its gradient trains q with weight 1, and reaches pi_i through
-        the input a_i, never through the target a_j, with the weight that term (b) of (21) has in pi_i's
-        loss.
-        """
-        own = with_gradient_scaled(action[:, self.source], self.q_weight * self.log_q_slope)
-        observation = batch.observation
-        inputs = torch.cat([own.detach(), observation[:, self.source], observation[:, self.target]], -1)
-        mean = torch.tanh(self.predictor(inputs, own=own, columns=self.source_columns))
-        return (action.detach()[:, self.target] - mean).square().sum(-1)
-
-    def cross_entropy(self, batch: Batch, fresh: Fresh) -> Tensor:
-        """The discrete `prediction_error`: E over a_i of -log q(a_j | a_i, o_i, o_j), (S, pairs, B).
-
-        Its gradient trains q with weight 1, and reaches pi_i through its probabilities with term (b)'s.
-        """
-        assert fresh.probability is not None
-        observation, action, n = batch.observation, fresh.action, self.team.action_size
-        inputs = [action[:, self.source], observation[:, self.source], observation[:, self.target]]
-        tried = with_every_own_action(torch.cat(inputs, -1).flatten(0, 1), self.source_columns[:1])
-        logits = self.predictor(tried.view(len(self.seeds), -1, *tried.shape[2:])).unflatten(2, (n, -1))
-        mask = self.mask_of(batch)
-        allowed = None if mask is None else mask[:, self.target, None].expand_as(logits)
-        _, log_q = distribution_of(masked(logits, allowed))
-        log_q = (log_q * action[:, self.target, None]).sum(-1)  # (S, pairs, n, B)
-        weights = with_gradient_scaled(fresh.probability[:, self.source], self.q_weight * self.log_q_slope)
-        return -(weights.transpose(-1, -2) * log_q).sum(2)
 
     def losses(self, batch: Batch, fresh: Fresh) -> dict[str, Tensor]:
         """MA-SAC's losses with the bonus below in (17), and (20)'s terms in q, (S, pairs)."""
@@ -167,26 +132,11 @@ class VM3AC(MASAC):
         return losses
 
     def value_bonus(self, batch: Batch, fresh: Fresh) -> Tensor:
-        """(17): entropy, and beta / N times the sum over j of log q(a_j | a_i) + log q(a_i | a_j), (S, N, B).
-
-        log q up to its constant: -|a_j - mu|^2 / (2 sigma^2), or as it is where actions are discrete.
-        """
+        """(17): entropy, and how well the member's action and the others' predict each other, (S, N, B)."""
         bonus = super().value_bonus(batch, fresh)
         if not isinstance(fresh, Predicted) or fresh.surprise is None:
             return bonus
-        log_q = -fresh.surprise.detach() * self.log_q_slope
-        both_ways = (log_q + log_q[:, self.reversed]).unflatten(1, (self.team.n_agents, -1))
-        return bonus + self.q_weight * both_ways.sum(2)
-
-    @property
-    def q_weight(self) -> float:
-        """Beta / N, times the configured weight."""
-        return self.config.q_coef * self.config.beta / self.team.n_agents
-
-    @property
-    def log_q_slope(self) -> float:
-        """How much one of `prediction_error` or `cross_entropy` takes from log q."""
-        return 1.0 if self.is_discrete else 1 / (2 * self.config.q_variance)
+        return bonus + self.predictor.bonus(fresh.surprise)
 
     def draw_marginal(self, batch: Batch, latent: Tensor) -> Fresh:
         """Actions under `latent`, with the entropy of the mixture over z instead of that given z."""
@@ -203,9 +153,9 @@ class VM3AC(MASAC):
             fresh.log_prob = mixture_log_density(fresh.before_squashing, *self.distribution(outputs))
         return fresh
 
-    def networks(self) -> dict[str, StackedMLP]:
+    def networks(self) -> dict[str, Network]:
         """All networks by name."""
-        own = {"predictor": self.predictor} if self.predicts else {}
+        own = {"predictor": self.predictor.network} if self.predicts else {}
         return super().networks() | own
 
     def policy(self, mode: str = "explore", seed: int | None = None) -> Policy:
@@ -231,7 +181,7 @@ class VM3AC(MASAC):
 
     @torch.no_grad()
     def diagnose(self, observation: Tensor) -> dict[str, Tensor]:
-        """Standard deviation over 64 z of mean actions or probabilities, mean over states and actions, (S,)."""
+        """Standard deviation over 64 z of mean actions or probabilities, mean over all states, (S,)."""
         if not self.latent_size:
             return {}
         own = self.without_padding(observation).transpose(1, 2)[:, :, None]  # (S, N, 1, B, obs)
@@ -241,8 +191,3 @@ class VM3AC(MASAC):
         output = self.actor.frozen(inputs.flatten(2, 3))
         played = torch.softmax(output, -1) if self.is_discrete else torch.tanh(self.distribution(output)[0])
         return {"latent_sd": played.unflatten(2, (64, b)).std(2).mean((1, 2, 3))}
-
-
-def with_gradient_scaled(x: Tensor, factor: float) -> Tensor:
-    """`x` itself, whose gradient is multiplied by `factor` on its way back."""
-    return x.detach() + factor * (x - x.detach())

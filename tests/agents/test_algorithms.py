@@ -88,7 +88,7 @@ def test_prediction_loss_moves_its_pair_and_its_source():
     ].sum().backward()  # 1 predicts 0
     assert not learner.value.flat.grad.any()
     assert not learner.critic.flat.grad.any()
-    assert [bool(g.any()) for g in learner.predictor.gradients[0][0, 0]] == [
+    assert [bool(g.any()) for g in learner.predictor.network.gradients[0][0, 0]] == [
         False,
         False,
         True,

@@ -5,6 +5,7 @@ log pi = -log(2 pi) / 2 = -0.9189385 (the slope of tanh at 0 is 1).
 """
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -53,7 +54,7 @@ def losses(name, monkeypatch, **settings):
     learner = constant_agent(name, monkeypatch, **settings)
     if name == "vm3ac":
         # q predicts tanh(.) = .5 of member 1 from 0, -.5 of member 0 from 1; both act 0: squared errors .25
-        set_outputs(learner.predictor, [math.atanh(0.5), math.atanh(-0.5)])
+        set_outputs(learner.predictor.network, [math.atanh(0.5), math.atanh(-0.5)])
     data = batch()
     return learner.losses(data, learner.draw_actions(data))
 
@@ -78,13 +79,13 @@ def test_terms_in_q_of_the_policy_loss_20_21(monkeypatch):
     check(losses("vm3ac", monkeypatch)["prediction_loss"], 0.25, 0.25)
     # Into pi_i flows the gradient of (b), -beta / N * log q(a_j | a_i) = .05 * |a_j - mu(a_i)|^2 / (2 * .5).
     learner = agent("vm3ac", beta=0.1, q_variance=0.5, hidden=[1])
-    set_outputs(learner.predictor, [0.0, 0.0])
-    first, bias, out, _ = learner.predictor.parameters  # mu = tanh(a_i + 2 - 2)
+    set_outputs(learner.predictor.network, [0.0, 0.0])
+    first, bias, out, _ = learner.predictor.network.parameters  # mu = tanh(a_i + 2 - 2)
     first[..., 0], bias[:], out[:] = 1.0, 2.0, 1.0
-    learner.predictor.parameters[-1][:] = -2.0
+    learner.predictor.network.parameters[-1][:] = -2.0
     action = torch.tensor([0.5, -0.25]).view(1, 2, 1, 1).requires_grad_()
     data = batch()._replace(observation=torch.zeros(1, 2, 1, 3))
-    learner.prediction_error(data, action).sum().backward()
+    learner.predictor.squared_error(data.observation, action).sum().backward()
     # d/da_i: .05 * -2 (a_j - tanh a_i) (1 - tanh^2 a_i), tanh .5 = .4621172, tanh -.25 = -.2449187
     expected = [
         -0.1 * (-0.25 - 0.4621172) * (1 - 0.4621172**2),
@@ -92,7 +93,7 @@ def test_terms_in_q_of_the_policy_loss_20_21(monkeypatch):
     ]
     torch.testing.assert_close(action.grad.flatten(), torch.tensor(expected), rtol=0, atol=1e-6)
     # and into q the gradient of the mean square error itself: -2 (a_j - tanh a_i) (1 - tanh^2 a_i)
-    found = learner.predictor.gradients[-1].flatten()
+    found = learner.predictor.network.gradients[-1].flatten()
     torch.testing.assert_close(found, torch.tensor(expected) * 20, rtol=0, atol=1e-5)
 
 
@@ -160,22 +161,28 @@ def test_linear_gaussian_game(monkeypatch):
     learner = agent("vm3ac", team(), q_variance=scale**2)
 
     # E[a_j | a_i] = w_i w_j / (w_i^2 + 1) a_i
-    monkeypatch.setattr(learner, "predictor", lambda inputs, own, columns: torch.atanh(own / 2))
+    monkeypatch.setattr(learner.predictor, "network", lambda inputs, own, columns: torch.atanh(own / 2))
     nodes, weights = (torch.tensor(v) for v in hermite(20))
     z, e0, e1 = (v.flatten() for v in torch.meshgrid(nodes, nodes, nodes, indexing="ij"))
     weight = (weights[:, None, None] * weights[:, None] * weights).flatten()
     w = torch.ones(2, requires_grad=True, dtype=torch.float64)
     action = scale * torch.stack([w[0] * z + e0, w[1] * z + e1])[None, :, :, None]
     data = batch()._replace(observation=torch.zeros(1, 2, len(z), 3, dtype=torch.float64))
-    error = (learner.prediction_error(data, action) * weight).sum(-1)[0]
+    error = (learner.predictor.squared_error(data.observation, action) * weight).sum(-1)[0]
     expected = -error / (2 * scale**2)
     marginal_entropy, constant = 0.5 * math.log(2 * math.pi * math.e * 2), 0.5 * math.log(2 * math.pi)
     bound = marginal_entropy + expected.detach() - constant
     torch.testing.assert_close(bound, torch.full((2,), 0.09657, dtype=torch.float64), rtol=0, atol=1e-5)
     conditional_entropy = 0.5 * math.log(2 * math.pi * math.e)
     assert conditional_entropy + float(expected[0].detach()) - constant == pytest.approx(-0.25, abs=1e-9)
-    (gradient,) = torch.autograd.grad(error[0], w)  # member 0 predicts member 1; descent on -beta / N * log q
-    expected = torch.tensor([-learner.q_weight * 0.25, 0.0], dtype=torch.float64)
+    (gradient,) = torch.autograd.grad(error[0], w, retain_graph=True)  # 0 predicts 1; descent
+    expected = torch.tensor([-learner.predictor.weight * 0.25, 0.0], dtype=torch.float64)
+    torch.testing.assert_close(gradient, expected, rtol=0, atol=1e-9)
+    # with (a) as well: -.5 into the weight of the member that is predicted
+    monkeypatch.setattr(learner.predictor, "config", replace(learner.config, q_gradient="both"))
+    error = (learner.predictor.squared_error(data.observation, action) * weight).sum(-1)[0]
+    (gradient,) = torch.autograd.grad(error[0], w)
+    expected = -learner.predictor.weight * torch.tensor([0.25, -0.5], dtype=torch.float64)
     torch.testing.assert_close(gradient, expected, rtol=0, atol=1e-9)
 
 
@@ -209,3 +216,23 @@ def test_value_of_an_endless_game_cut_by_a_time_limit(name, terminated, value):
     batch = learner.replay.sample(16, learner.streams)
     q = learner.critic.frozen(torch.cat([batch.x, batch.joint_action], -1))
     assert float(q.mean()) == pytest.approx(value, abs=0.1)
+
+
+def test_min_of_both_action_values_in_the_policy_loss(monkeypatch):
+    check(losses("ma_ac", monkeypatch, policy_q="min")["actor_loss"], -3.0, -6.0)
+
+
+def test_the_gaussian_constant_is_a_bonus_a_step(monkeypatch):
+    learner = agent("vm3ac", team(3, act=4), beta=0.1)
+    data = torch.zeros(1, 6, 2)
+    dropped = learner.predictor.bonus(data)
+    monkeypatch.setattr(learner.predictor, "config", replace(learner.config, log_density="full"))
+    # -2 beta / N (N - 1) act / 2 log(2 pi), three walkers with four joints each: -.49
+    found = learner.predictor.bonus(data) - dropped
+    torch.testing.assert_close(found, torch.full((1, 3, 2), -0.4901006), rtol=0, atol=1e-5)
+
+
+def test_entropy_coefficient_multiplies_the_entropy(monkeypatch):
+    twice = losses("ma_sac", monkeypatch, beta=0.1, entropy_coef=2.0)
+    check(twice["value_loss"], 2.1837877**2 / 2, 7.1837877**2 / 2)
+    check(twice["actor_loss"], -4.1837877, -6.1837877)

@@ -2,7 +2,8 @@
 
 import pytest
 import torch
-from coordbench.agents.networks import Adam, StackedMLP
+from coordbench.agents.flat import Adam
+from coordbench.agents.networks import StackedMLP
 from tiny import set_outputs
 from torch import nn
 
