@@ -19,8 +19,13 @@ _OWN = {
     "ma_ac": (".ma_ac:MAAC", "VM3-AC's skeleton with beta = 0 and no latent variable"),
     "ma_sac": (".ma_sac:MASAC", "soft actor-critic with centralised critics"),
     "maddpg": (".maddpg:MADDPG", "deterministic actors, centralised critics (Lowe et al. 2017)"),
+    "maven_ac": (
+        ".maven_ac:MAVENAC",
+        "a latent variable an episode and its discriminator (Mahajan et al. 2019)",
+    ),
     "random": (".scripted:Random", "uniformly random actions; the zero of every score"),
     "reference": (".scripted:Reference", "the task's scripted policy; the one of every score"),
+    "si_moa": (".si_moa:SIMOA", "reward for influence on a model of other agents (Jaques et al. 2019)"),
     "vm3ac": (".vm3ac:VM3AC", "variational mutual information between actions (Kim et al. 2023)"),
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import itertools
 import math
 import os
 from collections.abc import Iterator, Sequence
@@ -116,19 +117,35 @@ def frames(films: Sequence[Film], size: int, pause: int = 8) -> Iterator[np.ndar
         yield from [film.frame(last, size)] * (pause + 1)
 
 
-def check_ending(out: Path) -> None:
-    """Refuse a file that `write` cannot make.
+def check_place(out: Path) -> None:
+    """Refuse a file that `write` cannot make, by trying; nothing is left behind.
 
     Raises:
-        SuiteError: an unknown ending, a folder, or a video without the package that encodes it.
+        SuiteError: an unknown ending, a folder, a place where no file can be made, or a video without the
+            package that encodes it.
     """
     ending = out.suffix.lower()
     if ending not in ENDINGS:
         raise SuiteError(
             f"cannot write {out}: its name must end in {', '.join(ENDINGS[:-1])} or {ENDINGS[-1]}"
         )
-    if out.is_dir():
-        raise SuiteError(f"cannot write {out}: it is a folder")
+    missing: list[Path] = []
+    try:
+        if out.is_dir():
+            raise SuiteError(f"cannot write {out}: it is a folder")
+        missing += itertools.takewhile(lambda folder: not folder.exists(), out.parents)
+        there = out.parents[len(missing)]
+        if not there.is_dir():
+            raise SuiteError(f"cannot write {out}: {there} is not a folder")
+        out.parent.mkdir(parents=True, exist_ok=True)
+        _partial(out).touch()
+        _partial(out).unlink()
+    except OSError as error:
+        raise SuiteError(f"cannot write {out}: {error.strerror}; choose another place") from error
+    finally:
+        for folder in missing:
+            if folder.is_dir():
+                folder.rmdir()
     if ending == ".mp4":
         _video_writer()
 
@@ -143,13 +160,13 @@ def write(films: Sequence[Film], out: Path, size: int, fps: float) -> None:
         fps: pictures a second.
 
     Raises:
-        SuiteError: as `check_ending`.
+        SuiteError: as `check_place`.
         OSError: the file cannot be written.
     """
-    check_ending(out)
+    check_place(out)
     out.parent.mkdir(parents=True, exist_ok=True)
     ending = out.suffix.lower()
-    partial = out.with_name(f".{out.stem}.{os.getpid()}{ending}")
+    partial = _partial(out)
     try:
         if ending == ".png":
             films[0].sheet(size).quantize(256, dither=Image.Dither.NONE).save(partial, optimize=True)
@@ -162,6 +179,11 @@ def write(films: Sequence[Film], out: Path, size: int, fps: float) -> None:
         os.replace(partial, out)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _partial(out: Path) -> Path:
+    """The file while it is being written."""
+    return out.with_name(f".{out.stem}.{os.getpid()}{out.suffix.lower()}")
 
 
 def _write_gif(films: Sequence[Film], path: Path, size: int, fps: float) -> None:

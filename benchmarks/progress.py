@@ -182,7 +182,7 @@ class LiveProgress(Progress):
         for job in self.jobs:
             cell = job.stack.cell
             table.add_row(
-                cell.agent,
+                cell.title,
                 cell.task,
                 span(job.stack.seeds),
                 ProgressBar(total=1.0, completed=job.share, width=20),
@@ -211,7 +211,7 @@ def _key(stack: Stack) -> tuple[str, str, str]:
 
 def describe(stack: Stack) -> str:
     """Agent, task and seeds."""
-    return f"{stack.cell.agent} on {stack.cell.task}, {span(stack.seeds)}"
+    return f"{stack.cell.title} on {stack.cell.task}, {span(stack.seeds)}"
 
 
 def span(seeds: Sequence[int]) -> str:

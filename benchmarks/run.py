@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from .. import envs
+from .. import agents, envs
+from .cell import Cell
 from .choices import parse_names, parse_seeds, parse_set
 from .errors import SuiteError
 from .progress import LiveProgress, PlainProgress, Progress, span
-from .suite import Cell
 from .suite_file import read_suite
 from .sweep import Stack, Train, check_results_folder, count_statuses, plan, sweep
 
@@ -76,6 +76,8 @@ def run_suite(request: Request, train: Train | None = None) -> int:
     cells = suite.cells(request.budget, tasks, names)
     stacks = plan(cells, seeds, request.results, request.stack, request.retry_failed)
     print(_summary(cells, seeds, request.results, stacks))
+    for line in _left_out(cells, tasks, names):
+        print(line)
     if request.dry_run:
         print(describe_plan(cells, seeds, request.results, stacks))
         return DONE
@@ -135,6 +137,7 @@ def describe_plan(cells: Sequence[Cell], seeds: Sequence[int], results: Path, st
         lines.append(
             f"{cell.task:30} {cell.agent_label + '-' + cell.settings_hash:24} {cell.steps:>9,} steps  "
             f"{'; '.join(todo) or 'nothing to do'}{f'  ({stand})' if stand else ''}"
+            f"{'  ' + cell.title if cell.variant else ''}"
         )
     return "\n".join(lines)
 
@@ -162,6 +165,18 @@ def _summary(cells: Sequence[Cell], seeds: Sequence[int], results: Path, stacks:
         f"{cells[0].suite}, budget {cells[0].budget}: {len(cells)} cells, {len(cells) * len(seeds)} runs, "
         f"{statuses['done']} done{failed}; {todo} to train in {len(stacks)} stacks"
     )
+
+
+def _left_out(cells: Sequence[Cell], tasks: Sequence[str], names: Sequence[str]) -> list[str]:
+    """A line an agent about the tasks that it cannot play."""
+    there = {(cell.task, cell.agent) for cell in cells}
+    lines = []
+    for name in dict.fromkeys(names):
+        missing = [task for task in dict.fromkeys(tasks) if (task, name) not in there]
+        if missing:
+            kinds = " or ".join(agents.load(name).action_kinds)
+            lines.append(f"left out: {name} plays {kinds} actions, so not {', '.join(missing)}")
+    return lines
 
 
 def _train(stacks: Sequence[Stack], request: Request, train: Train | None) -> None:

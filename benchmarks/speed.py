@@ -1,14 +1,14 @@
-"""`bench speed`: environments and updates beside plain implementations, and where training spends its time.
+"""`bench speed`: environments and updates beside plain implementations, training, start-up.
 
 One process, one thread, start-up settings of a training process for all. What is compared runs in turns, in
 short chunks, so that a machine that slows down slows both sides; medians and quartiles over the rounds are
-reported.
+reported. Start-up is that of fresh processes.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -16,15 +16,19 @@ from typing import Any
 import click
 
 from .. import envs
+from .errors import unknown
 from .speed_chunks import interleaved, shown, updating
 from .speed_environments import environments, installed
 from .speed_plan import NAVIGATION, QUICK, Plan
+from .speed_scaling import scaling
+from .speed_startup import startup
 from .speed_training import timed_training
 from .startup import prepare_worker, provenance
 
-__all__ = ["PARTS", "QUICK", "Plan", "run"]
+__all__ = ["PARTS", "QUICK", "Plan", "chosen", "run"]
 
-PARTS = ("environments", "updates", "training")
+PARTS = ("environments", "updates", "scaling", "training", "startup")
+SHORT = {"envs": "environments"}
 
 
 def run(
@@ -64,12 +68,27 @@ def run(
             report[part] = {
                 "environments": lambda: environments(plan, rivals),
                 "updates": lambda: updates(plan),
+                "scaling": lambda: scaling(plan),
                 "training": lambda: training(plan),
+                "startup": lambda: startup(plan),
             }[part]()
     if out is not None:
         out.write_text(json.dumps(report, indent=2) + "\n")
         click.echo(f"\n{out}")
     return report
+
+
+def chosen(parts: Sequence[str]) -> tuple[str, ...]:
+    """Parts by the names that a user types; all if there are none.
+
+    Raises:
+        ValueError: no such part.
+    """
+    names = [SHORT.get(part, part) for part in parts]
+    for name in names:
+        if name not in PARTS:
+            raise ValueError(unknown("part of the speed report", name, PARTS))
+    return tuple(names) or PARTS
 
 
 def updates(plan: Plan) -> list[dict[str, Any]]:

@@ -6,11 +6,13 @@ seconds on the clock, on a shared one what the code itself took.
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
+import click
 import numpy as np
 import torch
 
@@ -27,11 +29,16 @@ from .plain_loop import PlainLearner, PlainMADDPG, PlainVM3AC
 def interleaved(chunks: Mapping[Any, Callable[[], float]], rounds: int) -> dict[Any, dict[str, float]]:
     """Call all chunks in turn, so many rounds after one to warm up; median and quartiles of each."""
     found: dict[Any, list[float]] = {name: [] for name in chunks}
+    terminal = sys.stderr.isatty()
     for number in range(rounds + 1):
         for name, chunk in chunks.items():
+            if terminal:
+                click.echo(f"\r\x1b[K  round {number} of {rounds}: {name}", nl=False, err=True)
             value = chunk()
             if number > 0:
                 found[name].append(value)
+    if terminal:
+        click.echo("\r\x1b[K", nl=False, err=True)
     rates = {}
     for name, values in found.items():
         low, median, high = (float(q) for q in np.quantile(values, (0.25, 0.5, 0.75)))
@@ -67,7 +74,7 @@ def updating(
     assert isinstance(agent, OffPolicyAgent)
     batch = random_batch(team, seeds, batch_size)
     learners = [plain_learner(agent, row) for row in range(seeds)]
-    single = [Batch(*(part[row] for part in batch if part is not None)) for row in range(seeds)]
+    single = [alone(batch, row) for row in range(seeds)]
 
     def stacked() -> float:
         began = time.process_time()
@@ -110,6 +117,12 @@ def random_batch(team: TeamSpec, seeds: int, size: int) -> Batch:
         x=observation.transpose(1, 2).flatten(-2),
         next_x=after.transpose(1, 2).flatten(-2),
     )
+
+
+def alone(batch: Batch, row: int) -> Batch:
+    """The part of one seed."""
+    parts = batch._asdict().items()
+    return batch._replace(**{name: part[row] for name, part in parts if isinstance(part, torch.Tensor)})
 
 
 def plain_learner(agent: OffPolicyAgent, row: int) -> PlainLearner:

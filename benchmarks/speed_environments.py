@@ -29,6 +29,10 @@ MOST_COPIES = {"multiwalker_3-v1": 64, "multiwalker_4-v1": 64}
 
 def environments(plan: Plan, rivals: Collection[str] = ()) -> list[dict[str, Any]]:
     """Environment steps a second of all copies by task and batch size, and of what they are compared with."""
+    click.echo(
+        "\nEnvironment steps a second of processor time, random actions, resets included; bytes that a copy\n"
+        "  keeps from step to step (multi-walker: besides Box2D's own)"
+    )
     chunks: dict[tuple[str, int], Callable[[], float]] = {}
     memory = {}
     if not installed("mpe2"):
@@ -45,7 +49,7 @@ def environments(plan: Plan, rivals: Collection[str] = ()) -> list[dict[str, Any
             chunks[PEERS[task], 1] = stepping_peer(task, plan.seconds)
     with Rivals(rivals, [b for b in plan.batch_sizes if b > 1], plan.seconds) as others:
         rates = interleaved(chunks | others.chunks, plan.rounds)
-    click.echo("\nEnvironment steps a second of processor time, random actions, resets included")
+    click.echo(f"  {'task':28}{'copies':>6}{'steps a second [quartiles]':>27}{'bytes':>19}")
     rows = []
     for (task, copies), rate in rates.items():
         row = {"task": task, "num_envs": copies, "steps_per_second": rate}
@@ -54,10 +58,12 @@ def environments(plan: Plan, rivals: Collection[str] = ()) -> list[dict[str, Any
             ratio = rate["median"] / rates[peer, peer_copies]["median"]
             row[f"ratio_to_{peer}"] = ratio
             beside += f"  {ratio:,.{2 if ratio < 10 else 0}f} x {peer}"
+        kept = ""
         if (task, copies) in memory:
             row["state_bytes_per_copy"] = memory[task, copies]
+            kept = f"{memory[task, copies]:,.0f}"
         rows.append(row)
-        click.echo(f"  {task:28}{copies:6} {'copies' if copies > 1 else 'copy  '} {shown(rate, 0)}{beside}")
+        click.echo(f"  {task:28}{copies:6} {shown(rate, 0)} {kept:>9}{beside}".rstrip())
     return rows
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 NAVIGATION = "cooperative_navigation_3-v1"
 
@@ -24,6 +25,11 @@ class Plan:
         updates: stacked updates a chunk; the plain loop does one, all seeds in turn.
         stacks: seeds of the short training runs.
         training_steps: environment steps a seed of these, counted from the first update.
+        start_tasks: tasks whose first steps in fresh processes are waited for.
+        starts: fresh processes of each kind.
+        team_sizes: members of the teams for which the forms of networks are compared.
+        scaling_agents: whose updates these are, and the most members each is given.
+        scaling_rounds: measurements of each form.
     """
 
     rounds: int = 9
@@ -48,6 +54,26 @@ class Plan:
     updates: int = 3
     stacks: tuple[int, ...] = (4, 7)
     training_steps: int = 2_500
+    start_tasks: tuple[str, ...] = (
+        NAVIGATION,
+        "predator_prey_2-v1",
+        "treasure_collection_4-v1",
+        "tag_3-v1",
+    )
+    starts: int = 5
+    team_sizes: tuple[int, ...] = (2, 3, 4, 8, 16, 32)
+    scaling_agents: Mapping[str, int] = field(default_factory=lambda: {"ma_sac": 32, "vm3ac": 16})
+    scaling_rounds: int = 5
 
 
-QUICK = Plan(rounds=3, seconds=0.05, agents=("vm3ac",), updates=2, stacks=(4,), training_steps=800)
+QUICK = Plan(
+    rounds=3,
+    seconds=0.05,
+    agents=("vm3ac",),
+    updates=2,
+    stacks=(4,),
+    training_steps=800,
+    starts=3,
+    team_sizes=(2, 8),
+    scaling_rounds=2,
+)

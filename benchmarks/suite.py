@@ -13,72 +13,8 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from .. import agents, envs
-from ..analysis.records import settings_hash
+from .cell import Cell, Evaluation
 from .errors import SuiteError, unknown
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """When and how a run is evaluated.
-
-    Attributes:
-        every: environment steps of training between evaluations.
-        episodes: episodes an evaluation.
-        score_last: a run's return is the mean of so many last evaluations.
-        mode: the agent's way to act.
-    """
-
-    every: int
-    episodes: int
-    score_last: int
-    mode: str = "greedy"
-
-    def __post_init__(self) -> None:
-        """Refuse counts below one."""
-        for name in ("every", "episodes", "score_last"):
-            if getattr(self, name) < 1:
-                raise SuiteError(f"evaluation.{name} must be at least 1, not {getattr(self, name)}")
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One task and agent with everything that decides the result, the seed apart.
-
-    Attributes:
-        suite: name of the suite.
-        suite_version: its version.
-        budget: name of the budget.
-        task: task id.
-        task_settings: every setting of the task, resolved.
-        evaluation_settings: settings of the task that differ in evaluations.
-        agent: name of the agent, or `module:Class`.
-        agent_settings: every setting of the agent, resolved.
-        steps: environment steps of a run.
-        num_envs: copies of the environment a run.
-        evaluation: when and how the run is evaluated.
-    """
-
-    suite: str
-    suite_version: int
-    budget: str
-    task: str
-    task_settings: Mapping[str, Any]
-    evaluation_settings: Mapping[str, Any]
-    agent: str
-    agent_settings: Mapping[str, Any]
-    steps: int
-    num_envs: int
-    evaluation: Evaluation
-
-    @property
-    def agent_label(self) -> str:
-        """The agent's name as a part of a path: `module.Class` for `module:Class`."""
-        return self.agent.replace(":", ".")
-
-    @property
-    def settings_hash(self) -> str:
-        """Hash of everything that decides a run but its seed and the name of the suite."""
-        return settings_hash({key: value for key, value in asdict(self).items() if key != "suite"})
 
 
 @dataclass(frozen=True)
@@ -136,6 +72,21 @@ class Override:
 
 
 @dataclass(frozen=True)
+class Variant:
+    """An agent of a suite once more, with other settings.
+
+    Attributes:
+        agent: name of the agent.
+        settings: that differ, over all overrides.
+        task: ids of the tasks it is trained on; empty: all.
+    """
+
+    agent: str
+    settings: Mapping[str, Any]
+    task: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Suite:
     """Tasks x agents x seeds, with budgets.
 
@@ -150,6 +101,7 @@ class Suite:
         default_budget: a name in `budgets`.
         budgets: by name.
         overrides: later ones win.
+        variants: agents beside `agents` that differ in settings.
     """
 
     name: str
@@ -162,6 +114,7 @@ class Suite:
     default_budget: str
     budgets: Mapping[str, Budget]
     overrides: tuple[Override, ...] = ()
+    variants: tuple[Variant, ...] = ()
 
     def with_overrides(self, more: Iterable[Override]) -> Suite:
         """The same suite with further overrides, which win."""
@@ -170,7 +123,7 @@ class Suite:
     def cells(
         self, budget: str | None = None, tasks: Sequence[str] = (), agent_names: Sequence[str] = ()
     ) -> list[Cell]:
-        """The cells of a budget, all settings resolved and checked.
+        """The cells of a budget, all settings resolved and checked; none where an agent cannot play a task.
 
         Args:
             budget: name of a budget; the suite's default if None.
@@ -189,11 +142,23 @@ class Suite:
                 raise SuiteError(unknown(f"task of suite {self.name!r}:", task, by_id))
         names = list(dict.fromkeys(agent_names or self.agents))
         self._check_shared_settings({*names, *self.agents})
-        return [
-            self._cell(chosen, by_id[task], name) for task in dict.fromkeys(tasks or by_id) for name in names
-        ]
+        found: dict[tuple[str, str, str], Cell] = {}
+        for task in dict.fromkeys(tasks or by_id):
+            kind = envs.spec(task, by_id[task].settings).action_kind
+            for name in names:
+                if kind not in agents.load(name).action_kinds:
+                    continue
+                for settings in ({}, *self._variants_of(name, task)):
+                    cell = self._cell(chosen, by_id[task], name, settings)
+                    found.setdefault((task, name, cell.settings_hash), cell)
+        if not found:
+            raise SuiteError(f"none of {', '.join(names)} can play any of {', '.join(tasks or by_id)}")
+        return list(found.values())
 
-    def _cell(self, budget_name: str, task: SuiteTask, agent: str) -> Cell:
+    def _variants_of(self, agent: str, task: str) -> list[Mapping[str, Any]]:
+        return [v.settings for v in self.variants if v.agent == agent and task in (v.task or (task,))]
+
+    def _cell(self, budget_name: str, task: SuiteTask, agent: str, variant: Mapping[str, Any]) -> Cell:
         budget = self.budgets[budget_name]
         agent_class = agents.load(agent)
         config_class = agent_class.config_class
@@ -210,7 +175,7 @@ class Suite:
             named = bool(override.agent)
             agent_settings |= {k: v for k, v in override.settings.items() if named or k in known}
         try:
-            config = config_class.build(budget.preset, agent_settings)
+            config = config_class.build(budget.preset, {**agent_settings, **variant})
         except ValueError as error:
             raise SuiteError(f"agent {agent}: {error}") from error
         if evaluation.mode not in agent_class.modes:
@@ -229,6 +194,7 @@ class Suite:
             steps=steps,
             num_envs=self.num_envs,
             evaluation=evaluation,
+            variant=dict(variant),
         )
 
     def _check_shared_settings(self, names: Iterable[str]) -> None:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .cell import Evaluation
 from .choices import parse_seeds
 from .errors import SuiteError, unknown
-from .suite import Budget, Evaluation, Override, Suite, SuiteTask
+from .suite import Budget, Override, Suite, SuiteTask, Variant
 
 _FOLDER = Path(__file__).parent
 _SUITE = {
@@ -24,6 +25,7 @@ _SUITE = {
     "default_budget": str,
     "budgets": dict,
     "overrides": list,
+    "variants": list,
 }
 _TASK = {"id": str, "settings": dict, "evaluation_settings": dict}
 _BUDGET = {"steps": int, "evaluation": dict, "preset": str, "settings": dict}
@@ -37,6 +39,7 @@ _OVERRIDE = {
     "task_settings": dict,
     "evaluation": dict,
 }
+_VARIANT = {"agent": str, "settings": dict, "task": (str, list)}
 _NAMES = {str: "a string", int: "an integer", list: "a list", dict: "a table"}
 
 
@@ -103,6 +106,10 @@ def parse_suite(text: str, file: str) -> Suite:
         default_budget=root.need("default_budget"),
         budgets=budgets,
         overrides=overrides,
+        variants=tuple(
+            _variant(table, root.strings("agents"), [task.id for task in tasks])
+            for table in root.tables("variants", _VARIANT)
+        ),
     )
     for key, values in (("agents", suite.agents), ("tasks", suite.tasks), ("budgets", suite.budgets)):
         if not values:
@@ -180,6 +187,15 @@ def _budget(table: _Table) -> Budget:
     return Budget(
         steps, Evaluation(**evaluation.values), table.get("preset", None), table.get("settings", {})
     )
+
+
+def _variant(table: _Table, agents: Sequence[str], tasks: list[str]) -> Variant:
+    agent = table.need("agent")
+    for key, names, known in (("agent", (agent,), agents), ("task", table.strings("task"), tasks)):
+        for name in names:
+            if name not in known:
+                raise SuiteError(f"{table.file}: {table.where(key)}: {unknown(key, name, known)}")
+    return Variant(agent, table.need("settings"), table.strings("task"))
 
 
 def _override(table: _Table, budgets: Mapping[str, Budget], tasks: list[str]) -> Override:

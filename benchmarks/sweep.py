@@ -13,8 +13,8 @@ from typing import Any
 
 from .. import envs
 from ..analysis.records import RecordError, RunFolder, run_folder
+from .cell import Cell
 from .progress import Progress, last_evaluation
-from .suite import Cell
 
 Train = Callable[[Cell, tuple[int, ...], Path, str], None]
 """What a job does: `benchmarks.train.train`."""

@@ -16,10 +16,10 @@ from .. import agents, envs
 from ..agents import Agent, Transition
 from ..analysis.records import run_folder
 from ..envs import TeamSpec, copy_seeds
+from .cell import Cell
 from .evaluate import evaluate, flattened, mask_of, stacked
 from .policies import save_policy
 from .startup import prepare_worker, provenance
-from .suite import Cell
 
 
 def train(cell: Cell, seeds: tuple[int, ...], results: Path, device: str = "cpu") -> None:

@@ -17,7 +17,7 @@ from ..envs.registry import task_class
 from .choices import parse_value
 from .errors import SuiteError
 from .evaluate import evaluate
-from .film import Film, check_ending, frames, write
+from .film import Film, check_place, frames, write
 from .policies import find_run, load_policy
 from .startup import prepare_worker
 
@@ -75,7 +75,7 @@ def watch(request: Request) -> None:
     """
     prepare_worker()
     if request.out is not None:
-        check_ending(request.out)
+        check_place(request.out)
     films = play(request)
     for number, film in enumerate(films, 1):
         print(f"episode {number}: {len(film.returns) - 1} steps, return {film.returns[-1]:.6g}, {film.unit}")

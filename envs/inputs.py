@@ -11,6 +11,8 @@ from gymnasium.error import ResetNeeded
 from .kernels import compile_function
 from .team import TeamSpec
 
+ROUNDING = 1e-6
+"""How far beyond [-1, 1] a member's coordinate may lie where that is otherwise refused; it is clipped."""
 ADMITTED, NOT_FINITE, FINISHED, NOT_ALLOWED = range(4)
 
 
@@ -167,6 +169,33 @@ def _integers(actions: Any, shape: tuple[int, ...]) -> np.ndarray:
     if array.dtype.kind not in "iu":
         raise ValueError(f"actions must be integers, got an array of {array.dtype}")
     return np.array(array, np.int64, order="C")
+
+
+def member_action(name: str, action: Any, size: int, mask: np.ndarray | None) -> np.ndarray:
+    """One member's action, for views that know members by name.
+
+    Args:
+        name: of the member.
+        action: numbers (size,) within [-1, 1], or for discrete tasks an integer.
+        size: number of coordinates, or of actions.
+        mask: (size,) bool, the discrete actions allowed now; None for continuous tasks.
+
+    Raises:
+        ValueError: something else; the message has the name and the value.
+    """
+    if mask is not None:
+        if np.shape(action) or np.asarray(action).dtype.kind not in "iu":
+            raise ValueError(f"{name}: an action must be one integer, got {action!r}")
+        if not (0 <= action < size and mask[action]):
+            choices = ", ".join(map(str, np.flatnonzero(mask)))
+            raise ValueError(f"{name} cannot choose action {action} now, only {choices}")
+        return np.asarray(action)
+    array = _shaped(action, f"(act,) for {name}", (size,))
+    if array.dtype.kind not in "iuf":
+        raise ValueError(f"{name}: an action must be real numbers, got {action!r}")
+    for k in np.flatnonzero(~(np.abs(array) <= 1.0 + ROUNDING)):
+        raise ValueError(f"{name}: actions must be finite and within [-1, 1]: coordinate {k} is {array[k]}")
+    return array
 
 
 def reset_mask(options: Mapping[str, Any] | None, num_envs: int) -> np.ndarray:

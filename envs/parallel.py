@@ -11,6 +11,7 @@ from gymnasium.spaces import Box, Discrete, Space
 from pettingzoo import ParallelEnv
 
 from .base import TeamEnv
+from .inputs import member_action
 from .registry import make
 from .settings import suggestion
 
@@ -83,6 +84,7 @@ class TeamParallelEnv(ParallelEnv[str, np.ndarray, np.ndarray]):
         }
         self.state_space = Box(-np.inf, np.inf, (team.state_size,), dtype)
         self._state = np.zeros(team.state_size, dtype)
+        self._mask: np.ndarray | None = None
 
     def observation_space(self, agent: str) -> Space[np.ndarray]:
         """The member's observation space, the same object each time."""
@@ -120,15 +122,16 @@ class TeamParallelEnv(ParallelEnv[str, np.ndarray, np.ndarray]):
         """Plays one step.
 
         Args:
-            actions: one action, (act,) or an integer, for each member; without members left (episode over)
-                it is not looked at.
+            actions: one action, (act,) within [-1, 1] or an integer, for each member; without members left
+                (episode over) it is not looked at.
 
         Returns:
             Observations, rewards, terminations, truncations and infos by member; empty when the episode was
             over.
 
         Raises:
-            ValueError: a member is missing or unknown, or an action is of the wrong shape or not finite.
+            ValueError: a member is missing or unknown, or an action lies outside its space or is not allowed
+                now; the message names the member and the value.
         """
         if not self.agents:
             return {}, {}, {}, {}, {}
@@ -137,7 +140,11 @@ class TeamParallelEnv(ParallelEnv[str, np.ndarray, np.ndarray]):
             raise ValueError(
                 f"actions must name exactly the members {', '.join(self.agents)}; odd: {', '.join(odd)}"
             )
-        joint = np.stack([np.asarray(actions[name]) for name in self.possible_agents])[None]
+        masks = [None] * self.team.n_agents if self._mask is None else self._mask
+        size = self.team.action_size
+        joint = np.stack(
+            [member_action(name, actions[name], size, m) for name, m in zip(self.agents, masks, strict=True)]
+        )[None]
         observation, _, terminated, truncated, info = self.env.step(joint)
         rewards = dict(zip(self.possible_agents, map(float, info["agent_reward"][0]), strict=True))
         terminations = dict.fromkeys(self.possible_agents, bool(terminated[0]))
@@ -200,6 +207,7 @@ class TeamParallelEnv(ParallelEnv[str, np.ndarray, np.ndarray]):
             name: {m: float(info[m][0]) for m in self.team.metrics} for name in self.possible_agents
         }
         if "action_mask" in info:
+            mask = self._mask = info["action_mask"][0]
             for i, name in enumerate(self.possible_agents):
-                infos[name]["action_mask"] = info["action_mask"][0, i].astype(np.int8)
+                infos[name]["action_mask"] = mask[i].astype(np.int8)
         return infos

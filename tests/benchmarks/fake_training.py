@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from coordbench.analysis.records import RunFolder
-from coordbench.benchmarks.suite import Cell
+from coordbench.benchmarks.cell import Cell
 from coordbench.benchmarks.suite_file import parse_suite
 from coordbench.benchmarks.sweep import folder_of
 

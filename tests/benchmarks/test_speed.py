@@ -15,7 +15,8 @@ from coordbench.agents.streams import Streams
 from coordbench.benchmarks import speed, speed_environments
 from coordbench.benchmarks.cli import main
 from coordbench.benchmarks.plain_loop import PlainMADDPG, PlainVM3AC
-from coordbench.benchmarks.speed_chunks import interleaved, plain_learner, random_batch
+from coordbench.benchmarks.speed_chunks import alone, interleaved, plain_learner, random_batch
+from coordbench.benchmarks.speed_startup import first_steps
 from coordbench.benchmarks.speed_training import Stopwatch
 from torch import nn
 
@@ -33,6 +34,11 @@ TINY = speed.Plan(
     updates=1,
     stacks=(2,),
     training_steps=40,
+    start_tasks=(speed_environments.NAVIGATION,),
+    starts=1,
+    team_sizes=(2, 3),
+    scaling_agents={"ma_sac": 3, "vm3ac": 2},
+    scaling_rounds=1,
 )
 
 
@@ -53,10 +59,6 @@ def stacked(name, task="cooperative_navigation_3-v1", **settings) -> tuple[Any, 
         if target.startswith("target"):
             network.flat.mul_(0.7)
     return agent, random_batch(agent.team, len(SEEDS), SIZE)
-
-
-def alone(batch, row):
-    return Batch(*(part[row] for part in batch))
 
 
 @pytest.mark.parametrize(
@@ -181,7 +183,17 @@ def test_report_is_complete(tmp_path, capsys):
     assert set(run["shares"]) == set(Stopwatch.PHASES)
     assert sum(run["shares"].values()) == pytest.approx(1)
     assert min(run["shares"].values()) > 0
-    assert "update" in capsys.readouterr().out
+    sizes = [(row["agent"], row["n_agents"]) for row in report["scaling"]]
+    assert sizes == [("ma_sac", 2), ("ma_sac", 3), ("vm3ac", 2)]
+    plain, shared = (report["scaling"][1]["forms"][form]["parameters"] for form in ("plain", "shared"))
+    assert shared < plain / 2
+    (start,) = report["startup"]["first_step"]
+    assert start["task"] == speed_environments.NAVIGATION
+    assert start["compiling_seconds"] > start["cached_seconds"] > 0, "seconds against milliseconds"
+    assert min(report["startup"]["list_tasks_seconds"], start["import_seconds"]) > 0
+    printed = capsys.readouterr().out
+    assert "update" in printed
+    assert f" {ours['state_bytes_per_copy']:.0f} " in printed
     assert (
         torch.get_float32_matmul_precision() == "highest" or report["machine"]["matmul_precision"] == "medium"
     )
@@ -200,20 +212,37 @@ def test_missing_mpe2_is_said(monkeypatch, capsys):
 
 def test_command_refuses_bad_input_before_it_measures(tmp_path):
     (tmp_path / "file").write_text("")
-    for arguments in (["--what", "updtes"], ["--out", str(tmp_path / "file" / "speed.json")]):
+    for arguments in (["updates", "startp"], ["--out", str(tmp_path / "file" / "speed.json")]):
         result = CliRunner().invoke(main, ["speed", *arguments])
         assert result.exit_code == 2
         assert len(result.output.strip().splitlines()) == 1
-        assert "Environment steps" not in result.output
+        assert "medians of" not in result.output
 
 
 def test_command_measures_what_it_is_asked_for(monkeypatch, tmp_path):
     monkeypatch.setattr(speed, "QUICK", TINY)
     result = CliRunner().invoke(
-        main, ["speed", "--quick", "--what", "updates", "--out", str(tmp_path / "s.json")]
+        main, ["speed", "envs", "updates", "--quick", "--out", str(tmp_path / "s.json")]
     )
     assert result.exit_code == 0, result.output
-    assert set(json.loads((tmp_path / "s.json").read_text())) == {"machine", "plan", "updates"}
+    assert set(json.loads((tmp_path / "s.json").read_text())) == {
+        "machine",
+        "plan",
+        "environments",
+        "updates",
+    }
+
+
+def test_parts_have_names_and_a_short_one():
+    assert speed.chosen(()) == speed.PARTS
+    assert speed.chosen(("startup", "envs")) == ("startup", "environments")
+    with pytest.raises(ValueError, match="unknown part of the speed report 'startp'; did you mean 'startup'"):
+        speed.chosen(("startp",))
+
+
+def test_a_start_that_fails_is_said():
+    with pytest.raises(ValueError, match=r"gave up: .*unknown task 'nothing'"):
+        first_steps("nothing", starts=1)
 
 
 def test_other_interpreters_are_asked_and_left_behind(tmp_path):

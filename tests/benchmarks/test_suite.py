@@ -7,9 +7,10 @@ from dataclasses import asdict, replace
 
 import pytest
 from coordbench import agents, envs
+from coordbench.benchmarks.cell import Cell, Evaluation
 from coordbench.benchmarks.choices import parse_names, parse_seeds, parse_set
 from coordbench.benchmarks.errors import SuiteError
-from coordbench.benchmarks.suite import Cell, Evaluation, Override
+from coordbench.benchmarks.suite import Override
 from coordbench.benchmarks.suite_file import parse_suite, read_suite, suite_names
 from fake_training import TINY, cells
 
@@ -242,3 +243,28 @@ def test_bad_set_is_refused(text, message) -> None:
 def test_lists_of_names() -> None:
     assert parse_names(None) == []
     assert parse_names("a, b,") == ["a", "b"]
+
+
+def test_variants_are_further_cells_with_other_settings():
+    suite = read_suite("ablations")
+    cells = [cell for cell in suite.cells("smoke") if cell.task == "multiwalker_3-v1"]
+    titles = [cell.title for cell in cells]
+    assert titles[:3] == ["ma_sac", "vm3ac", "vm3ac [latent_size=0]"]
+    assert [cell.agent_settings["beta"] for cell in cells] == [0.1, 0.1, 0.1, 0.0, 0.05, 0.15]
+    assert len({cell.settings_hash for cell in cells}) == 6
+    plain, same = cells[1], replace(cells[1], variant={"beta": 0.1})
+    assert plain.settings_hash == same.settings_hash, "what is shown decides nothing"
+    assert [cell.title for cell in suite.cells("smoke", ["predator_prey_3-v1"])] == ["ma_sac", "vm3ac"]
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ('agent = "vm3ca"\nsettings = {}', "variants[0].agent: unknown agent 'vm3ca'"),
+        ('agent = "vm3ac"', "variants[0].settings is missing"),
+        ('agent = "vm3ac"\nsettings = {}\ntask = "x"', "variants[0].task: unknown task 'x'"),
+    ],
+)
+def test_mistakes_in_variants(table, message):
+    with pytest.raises(SuiteError, match=re.escape(message)):
+        parse_suite(f"{TINY}\n[[variants]]\n{table}\n", "tiny.toml")

@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 import torch
 from coordbench import agents, envs
+from coordbench.agents.maddpg import MADDPG
+from coordbench.benchmarks.cell import Cell, Evaluation
+from coordbench.benchmarks.errors import SuiteError
 from coordbench.benchmarks.evaluate import evaluate
-from coordbench.benchmarks.suite import Budget, Cell, Evaluation, Suite, SuiteTask
+from coordbench.benchmarks.suite import Budget, Suite, SuiteTask
 from coordbench.benchmarks.suite_file import read_suite, suite_names
 from coordbench.benchmarks.train import train
 from coordbench.envs.toys import payoffs
@@ -15,14 +18,22 @@ from coordbench.envs.toys import payoffs
 DISCRETE = ("climbing-v1", "penalty-v1", "coordination_2-v1", "coordination_4-v1")
 
 
-def test_every_task_of_the_suite_fits_every_agent_of_it() -> None:
+def test_agents_of_the_suite_have_a_cell_on_every_task_they_can_play() -> None:
     suite = read_suite("toy")
     assert "toy" in suite_names()
     assert suite.seeds == tuple(range(7))
-    assert {task.id for task in suite.tasks} == {"ridge-v1", "linear_gaussian-v1"}
+    assert {task.id for task in suite.tasks} == {"ridge-v1", "linear_gaussian-v1", *DISCRETE}
     for budget in suite.budgets:
         cells = suite.cells(budget)
-        assert len(cells) == len(suite.tasks) * len(suite.agents)
+        plain = {(cell.task, cell.agent) for cell in cells if not cell.variant}
+        expected = {
+            (task.id, name)
+            for task in suite.tasks
+            for name in suite.agents
+            if envs.spec(task.id).action_kind in agents.load(name).action_kinds
+        }
+        assert plain == expected
+        assert ("climbing-v1", "vm3ac") in plain
         for cell in cells:
             assert cell.agent_settings["discount"] == 0
             assert cell.agent_settings["warm_up"] < cell.steps
@@ -68,6 +79,16 @@ def test_a_run_on_a_discrete_task_is_recorded(tmp_path) -> None:
     assert all('"return":[250.0,250.0,250.0,250.0,250.0]' in text.replace(" ", "") for text in lines[0])
 
 
-def test_agents_for_continuous_actions_refuse_discrete_tasks_in_one_line(tmp_path) -> None:
-    with pytest.raises(ValueError, match="MADDPG needs continuous actions; penalty-v1 has discrete ones"):
-        train(cell_of("maddpg"), (0,), tmp_path)
+class ContinuousOnly(MADDPG):
+    action_kinds = ("continuous",)
+
+
+def test_an_agent_that_cannot_play_a_task_has_no_cell_on_it() -> None:
+    name = f"{__name__}:ContinuousOnly"
+    cells = read_suite("toy").cells("smoke", agent_names=["maddpg", name])
+    assert {cell.task for cell in cells if cell.agent == name} == {"ridge-v1", "linear_gaussian-v1"}
+    assert len({cell.task for cell in cells if cell.agent == "maddpg"}) == 6
+    with pytest.raises(SuiteError, match="ContinuousOnly can play any of penalty-v1"):
+        read_suite("toy").cells("smoke", ["penalty-v1"], [name])
+    with pytest.raises(ValueError, match="ContinuousOnly needs continuous actions; penalty-v1 has discrete"):
+        agents.make(name, envs.spec("penalty-v1"), (0,))

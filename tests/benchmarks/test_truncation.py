@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from coordbench.agents.ma_sac import MASAC, MASACConfig
 from coordbench.analysis import read_runs
-from coordbench.benchmarks.suite import Cell, Evaluation
+from coordbench.benchmarks.cell import Cell, Evaluation
 from coordbench.benchmarks.train import train
 
 

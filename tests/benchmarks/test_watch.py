@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -31,12 +32,39 @@ def test_bad_choices_are_one_line(arguments: list[str], message: str) -> None:
     assert message in refusal(*arguments)
 
 
-def test_folders_and_files_in_the_way_are_one_line(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("place", "reason"),
+    [
+        ("clip.avi", "must end in"),
+        ("folder.gif", "it is a folder"),
+        ("file/clip.gif", "file is not a folder"),
+        ("file/new/clip.gif", "file is not a folder"),
+        (f"new/{300 * 'a'}.gif", "name too long"),
+        ("closed/clip.png", "Permission denied"),
+        ("closed/new/clip.png", "Permission denied"),
+        ("/proc/new/clip.png", "No such file or directory"),
+    ],
+)
+def test_places_where_no_file_can_be_are_one_line_before_anything_is_played(
+    place: str, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if place.startswith("closed") and os.geteuid() == 0:
+        pytest.skip("nothing is closed to root")
+    if place.startswith("/proc") and sys.platform != "linux":
+        pytest.skip("there is no /proc")
     (tmp_path / "folder.gif").mkdir()
-    assert "it is a folder" in refusal(TASK, "--out", tmp_path / "folder.gif")
     (tmp_path / "file").touch()
-    refusal(TASK, "--set", "horizon=2", "--out", tmp_path / "file" / "clip.gif")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder.gif"]
+    (tmp_path / "closed").mkdir(mode=0o500)
+    monkeypatch.setattr("coordbench.benchmarks.watch.play", lambda _: pytest.fail("it was played"))
+    message = refusal(TASK, "--out", tmp_path / place)
+    assert f"cannot write {tmp_path / place}: " in message
+    assert reason in message
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["closed", "file", "folder.gif"]
+
+
+def test_an_episode_that_cannot_be_played_leaves_no_folder(tmp_path: Path) -> None:
+    assert "unknown agent" in refusal(TASK, "--agent", "nobody", "--out", tmp_path / "a" / "b" / "clip.gif")
+    assert not list(tmp_path.iterdir())
 
 
 def test_no_screen_names_the_way_out(monkeypatch: pytest.MonkeyPatch) -> None:

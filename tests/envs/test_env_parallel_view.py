@@ -116,3 +116,47 @@ def test_discrete_tasks_give_masks_in_info():
             mask = infos[name]["action_mask"]
             assert (mask.dtype, mask.shape) == (np.int8, (view.action_space(name).n,))
             assert mask.any()
+
+
+@pytest.mark.parametrize(
+    ("task_id", "good", "bad", "message"),
+    [
+        ("climbing-v1", 0, 3, "agent_1 cannot choose action 3 now, only 0, 1, 2"),
+        ("climbing-v1", 0, -1, "agent_1 cannot choose action -1 now"),
+        ("climbing-v1", 0, 0.5, "agent_1: an action must be one integer, got 0.5"),
+        ("climbing-v1", 0, [0, 1], r"agent_1: an action must be one integer, got \[0, 1\]"),
+        ("predator_prey_2-v1", [1, -1], [0, np.nan], "agent_1: .* coordinate 1 is nan"),
+        ("predator_prey_2-v1", [1, -1], [-np.inf, 0], "agent_1: .* coordinate 0 is -inf"),
+        ("predator_prey_2-v1", [1, -1], [0, 1.5], r"agent_1: .* within \[-1, 1\]: coordinate 1 is 1.5"),
+        ("predator_prey_2-v1", [1, -1], [0, 0, 0], r"\(act,\) for agent_1 = \(2,\), got \(3,\)"),
+        ("predator_prey_2-v1", [1, -1], ["up", "up"], "agent_1: an action must be real numbers"),
+    ],
+)
+def test_bad_actions_name_the_member_and_the_value(task_id, good, bad, message):
+    """The members are in the wrong order in the dictionary; nothing moves."""
+    view, other = envs.parallel_env(task_id), envs.parallel_env(task_id)
+    for env in (view, other):
+        env.reset(seed=0)
+    with pytest.raises(ValueError, match=message):
+        view.step({"agent_1": bad, "agent_0": good})
+    view.step({"agent_1": good, "agent_0": good})
+    other.step({"agent_0": good, "agent_1": good})
+    assert np.array_equal(view.state(), other.state())
+
+
+def test_an_action_that_the_mask_forbids_names_the_member():
+    env = envs.make("climbing-v1")
+    env._allowed = lambda mask: np.copyto(mask[:, 1], [True, False, True])
+    view = TeamParallelEnv(env)
+    view.reset(seed=0)
+    with pytest.raises(ValueError, match="agent_1 cannot choose action 1 now, only 0, 2"):
+        view.step({"agent_0": 1, "agent_1": 1})
+    view.step({"agent_0": np.int64(1), "agent_1": np.int64(2)})
+
+
+def test_rounding_beyond_the_bounds_is_clipped():
+    view, other = (envs.parallel_env("predator_prey_2-v1", dtype="float64") for _ in range(2))
+    for env, action in ((view, 1 + 1e-9), (other, 1.0)):
+        env.reset(seed=0)
+        env.step(dict.fromkeys(env.agents, np.full(2, action)))
+    assert np.array_equal(view.state(), other.state())
