@@ -23,7 +23,7 @@ def test_coordination_is_what_it_promises() -> None:
     suite = read_suite("coordination")
     assert "coordination" in suite_names()
     assert suite.seeds == tuple(range(7))
-    assert suite.agents == ("maddpg", "ma_ac", "ma_sac", "vm3ac")
+    assert suite.agents == ("maddpg", "ma_ac", "ma_sac", "maven_ac", "si_moa", "vm3ac")
     assert set(suite.budgets) == {"smoke", "quick", "paper"}
     assert suite.default_budget == "quick"
     assert {budget.evaluation.episodes for budget in suite.budgets.values()} == {20}
@@ -46,7 +46,7 @@ def test_budgets_resolve(
     budget: str, steps: int, steps_4: int, hidden: tuple[int, ...], warm_up: int
 ) -> None:
     found = read_suite("coordination").cells(budget)
-    assert len(found) == 32
+    assert len(found) == 48
     assert cell_of(found, "cooperative_navigation_3-v1", "maddpg").steps == steps
     assert cell_of(found, "predator_prey_4-v1", "maddpg").steps == steps_4
     for cell in found:
