@@ -4,6 +4,7 @@
 
 - ``run.json``: settings, versions and machine; written once, atomically.
 - ``evaluations.jsonl``: one line an evaluation with every episode's return; append-only, each line synced.
+- ``positions.jsonl``: where members were after a few steps, where that says something; see `positions`.
 - ``policy.pt``: what the run has learned, if its agent can keep that; nothing here reads it.
 - ``done.json`` when the run reached its steps, ``failed.json`` when an error stopped it.
 
@@ -23,7 +24,15 @@ from typing import Any
 from . import schema
 from .files import append_line, write_atomically
 from .reading import Evaluation, Run, Status, read_run, read_runs
-from .schema import DONE_FILE, EVALUATIONS_FILE, FAILED_FILE, POLICY_FILE, RUN_FILE, RecordError
+from .schema import (
+    DONE_FILE,
+    EVALUATIONS_FILE,
+    FAILED_FILE,
+    POLICY_FILE,
+    POSITIONS_FILE,
+    RUN_FILE,
+    RecordError,
+)
 
 __all__ = [
     "Evaluation",
@@ -133,7 +142,7 @@ class RunFolder:
 
     def clear(self) -> None:
         """Removes this run's records (nothing else in the folder), so that ``start`` can begin again."""
-        for name in (RUN_FILE, EVALUATIONS_FILE, POLICY_FILE, DONE_FILE, FAILED_FILE):
+        for name in (RUN_FILE, EVALUATIONS_FILE, POSITIONS_FILE, POLICY_FILE, DONE_FILE, FAILED_FILE):
             with _writing(self.path / name):
                 if self.path.is_dir():
                     (self.path / name).unlink(missing_ok=True)

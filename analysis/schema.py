@@ -13,6 +13,7 @@ FORMAT = 1
 RUN_FILE, EVALUATIONS_FILE = "run.json", "evaluations.jsonl"
 DONE_FILE, FAILED_FILE = "done.json", "failed.json"
 POLICY_FILE = "policy.pt"
+POSITIONS_FILE = "positions.jsonl"
 """What the run has learned, opaque to analysis; only ``benchmarks`` reads it."""
 
 _NUMBER = (int, float)

@@ -10,6 +10,7 @@ import click
 from .. import agents, envs
 from .choices import parse_names
 from .command import Bench, stop
+from .coordination_report import coordination
 from .suite_file import read_suite, suite_names
 
 _PATH = click.Path(path_type=Path)
@@ -28,6 +29,8 @@ def main(debug: bool) -> None:
     if here not in sys.path:  # for module:Class in a file of the user's; last: it must shadow nothing
         sys.path.append(here)
 
+
+main.add_command(coordination)
 
 _suite = click.option(
     "--suite", default="coordination", show_default=True, metavar="NAME", help="A suite, or a .toml file."

@@ -26,12 +26,14 @@ class Episodes:
         lengths: (S, episodes) steps.
         metrics: task metric to (S, episodes), its value at the end of the episode.
         observation: (S, episodes, N, obs) halfway through, for diagnostics.
+        mask: (S, episodes, N, n) which discrete actions were allowed there; None for continuous tasks.
     """
 
     returns: np.ndarray
     lengths: np.ndarray
     metrics: dict[str, np.ndarray]
     observation: Tensor
+    mask: Tensor | None = None
 
 
 Spectator = Callable[[np.ndarray, np.ndarray], None]
@@ -57,16 +59,14 @@ def evaluate(
     metrics = {name: np.zeros(env.num_envs) for name in env.team.metrics}
     playing = np.ones(env.num_envs, bool)
     starting = np.ones(env.num_envs, bool)
-    halfway = stacked(observation, n_seeds, agent.device)
+    halfway = stacked(observation, n_seeds, agent.device), mask_of(info, n_seeds, agent.device)
     step = 0
     if spectator:
         spectator(returns, playing)
     while playing.any():
-        now = stacked(observation, n_seeds, agent.device)
-        halfway = now if step == env.team.horizon // 2 else halfway
-        actions = policy.act(
-            now, mask_of(info, n_seeds, agent.device), stacked(starting, n_seeds, agent.device)
-        )
+        now, mask = stacked(observation, n_seeds, agent.device), mask_of(info, n_seeds, agent.device)
+        halfway = (now, mask) if step == env.team.horizon // 2 else halfway
+        actions = policy.act(now, mask, stacked(starting, n_seeds, agent.device))
         observation, reward, terminated, truncated, info = env.step(flattened(actions))
         returns += np.where(playing, reward, 0)
         lengths += playing
@@ -85,7 +85,7 @@ def evaluate(
         returns.reshape(rows),
         lengths.reshape(rows),
         {k: v.reshape(rows) for k, v in metrics.items()},
-        halfway,
+        *halfway,
     )
 
 

@@ -16,6 +16,7 @@ from .. import agents, envs
 from ..agents import Agent, Transition
 from ..analysis.records import run_folder
 from ..envs import TeamSpec, copy_seeds
+from .behaviour import Behaviour
 from .cell import Cell
 from .evaluate import evaluate, flattened, mask_of, stacked
 from .policies import save_policy
@@ -108,6 +109,7 @@ class Records:
         for seed, folder in zip(seeds, self.folders, strict=True):
             folder.clear()
             folder.start(run_record(cell, seed, team) | {"provenance": made | {"stack": str(list(seeds))}})
+        self.behaviour = Behaviour(cell.steps, self.folders)
         self.alive = np.ones(self.n_seeds, bool)
         self.began = time.perf_counter()
         self._running_return = np.zeros(self.n_seeds * cell.num_envs)
@@ -137,7 +139,11 @@ class Records:
     ) -> None:
         """Evaluate all runs; append a line, with `further` metrics (S,), to the records of those alive."""
         episodes = evaluate(arena, agent, self.cell.evaluation.mode)
-        diagnosis = {**agent.diagnose(episodes.observation), **(further or {})}
+        diagnosis = {
+            **agent.diagnose(episodes.observation),
+            **self.behaviour.record(step, agent, arena, episodes, self.alive),
+            **(further or {}),
+        }
         seconds = time.perf_counter() - self.began
         training = {name: torch.stack(values, -1).mean(-1) for name, values in self._metrics.items()}
         self._metrics.clear()

@@ -67,7 +67,7 @@ def test_seeds_are_dealt_into_even_stacks(tmp_path) -> None:
 def test_longest_stacks_come_first(tmp_path) -> None:
     suite = read_suite("coordination")
     stacks = plan(suite.cells("quick"), range(7), tmp_path)
-    assert len(stacks) == 64
+    assert len(stacks) == 96
     assert {stack.cell.task for stack in stacks[:8]} == {"predator_prey_4-v1"}
     assert [stack.cost for stack in stacks] == sorted((stack.cost for stack in stacks), reverse=True)
 
