@@ -37,7 +37,7 @@ format: $(READY) ## let ruff format and mend what it can
 
 clean: ## remove .venv and everything built or cached; results stay
 	rm -rf $(VENV) .mapped build dist *.egg-info .pytest_cache .ruff_cache .import_linter_cache .hypothesis
-	find agents analysis benchmarks envs leaderboard tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	find agents analysis benchmarks envs examples leaderboard tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # One stamp for the whole set-up, touched at the very end: whatever was interrupted is done again. An environment
 # that works is kept, so that a changed pin costs one download and not all.

@@ -9,16 +9,20 @@ from .registry import load, make, names, summary
 
 if TYPE_CHECKING:
     from .base import Agent, Config, Policy, Transition
-    from .checks import check_agent
+    from .checks import check_agent, inspect_agent
     from .settings import SettingError
+    from .single_seed import SingleSeedAgent, SingleSeedLearner
 
 _LAZY = {
     "Agent": ".base",
     "Config": ".base",
     "Policy": ".base",
     "SettingError": ".settings",
+    "SingleSeedAgent": ".single_seed",
+    "SingleSeedLearner": ".single_seed",
     "Transition": ".base",
     "check_agent": ".checks",
+    "inspect_agent": ".checks",
 }
 
 __all__ = [
@@ -26,8 +30,11 @@ __all__ = [
     "Config",
     "Policy",
     "SettingError",
+    "SingleSeedAgent",
+    "SingleSeedLearner",
     "Transition",
     "check_agent",
+    "inspect_agent",
     "load",
     "make",
     "names",

@@ -58,7 +58,9 @@ class Transition(NamedTuple):
     next_observation: Tensor  # (S, E, N, obs)
     state: Tensor  # (S, E, state), of the whole environment: for training only
     next_state: Tensor  # (S, E, state), of the true successor
-    mask: Tensor | None = None  # (S, E, N, n) bool, allowed at `observation`; None where actions are continuous
+    mask: Tensor | None = (
+        None  # (S, E, N, n) bool, allowed at `observation`; None where actions are continuous
+    )
     next_mask: Tensor | None = None  # (S, E, N, n) bool, allowed at `next_observation`
 
 

@@ -1,37 +1,130 @@
-"""The contract of agents as a checklist: `check_agent`.
+"""The contract of agents as a checklist: `check_agent`; `inspect_agent` goes on after a failure.
 
-Works on any `Agent` for continuous tasks, with small teams and synthetic experience of its own; it steps no
-environment. All comparisons are bit for bit, with one thread and the matrix products of training.
+Works on any `Agent`, with small teams and synthetic experience of its own; it steps no environment. The
+checks run once for every kind of actions that the agent declares. All comparisons are bit for bit, with one
+thread and the matrix products of training.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import replace
-from io import BytesIO
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
 
-import torch
-from torch import Tensor
-
+from .acting_checks import check_decentralised, check_masks, check_outputs, check_policies
 from .base import Agent
-from .contract import (
-    ContractError,
-    Trial,
-    act,
-    as_in_training,
-    difference,
-    global_generators,
-    numbers,
-    play,
-    require,
+from .candidates import described, trials_of
+from .contract import ContractError, Skip, Trial, as_in_training
+from .exactness_checks import (
+    check_determinism,
+    check_global_generators,
+    check_padding,
+    check_saving,
+    check_stacking,
 )
 from .learning_checks import check_ends, check_learning
-from .registry import load
-from .scripted import Reference
-from .synthetic import SEEDS, STEPS, Story, story, with_filled_padding
+from .synthetic import ActionKind
 
-__all__ = ["CHECKS", "ContractError", "check_agent"]
+__all__ = ["CHECKS", "Check", "ContractError", "Finding", "check_agent", "inspect_agent"]
+
+
+@dataclass(frozen=True)
+class Check:
+    """One rule of the contract.
+
+    Attributes:
+        name: short.
+        test: says what holds, or raises ContractError or Skip.
+        remedy: what usually mends a failure.
+        needs: names of checks without which this one would say nothing.
+        discrete_only: whether it concerns discrete actions only.
+    """
+
+    name: str
+    test: Callable[[Trial], str]
+    remedy: str
+    needs: tuple[str, ...] = ("outputs",)
+    discrete_only: bool = False
+
+
+_EXACT = ("outputs", "determinism")
+
+CHECKS: tuple[Check, ...] = (
+    Check(
+        "outputs", check_outputs, "see Agent and Policy in coordbench/agents/base.py for what is asked", ()
+    ),
+    Check(
+        "generators",
+        check_global_generators,
+        "draw from one generator a seed: coordbench.agents.streams.Streams, or the single-seed form",
+    ),
+    Check("determinism", check_determinism, "draw all random numbers from generators seeded by `seeds`"),
+    Check(
+        "masks",
+        check_masks,
+        "give what the mask forbids a very low logit or value before sampling or arg max, in warm-up too",
+        discrete_only=True,
+    ),
+    Check(
+        "stacking",
+        check_stacking,
+        "reduce over copies, members and features, never over the first axis; one generator a seed",
+        _EXACT,
+    ),
+    Check(
+        "saving",
+        check_saving,
+        "keep networks, targets, optimisers, memory, counters and generators in it; load all of them",
+        _EXACT,
+    ),
+    Check(
+        "decentralised",
+        check_decentralised,
+        "a member's action may depend on observation[..., member, :] alone; critics may see more",
+        _EXACT,
+    ),
+    Check(
+        "padding",
+        check_padding,
+        "member i's observation is the first team.observation_sizes[i] numbers; set the others to zero",
+        _EXACT,
+    ),
+    Check(
+        "policies",
+        check_policies,
+        "with seed=... draw from new generators made from that seed, and change nothing of the agent",
+        _EXACT,
+    ),
+    Check("ends", check_ends, "bootstrap from next_observation with the weight 1 - terminated", _EXACT),
+    Check(
+        "learning",
+        check_learning,
+        "look for a wrong sign of loss or advantage, a detached gradient, an optimiser that does not step",
+    ),
+)
+
+_RAISED = "see the traceback: bench --debug check-agent"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a check found.
+
+    Attributes:
+        check: its name.
+        kind: of the actions.
+        status: of it.
+        text: what holds, what is broken, or why it was skipped; one line.
+        remedy: what usually mends it; empty unless failed.
+        error: of a failure.
+    """
+
+    check: str
+    kind: ActionKind
+    status: Literal["passed", "failed", "skipped"]
+    text: str
+    remedy: str = ""
+    error: Exception | None = None
 
 
 def check_agent(agent: str | type[Agent], settings: Mapping[str, Any] | None = None) -> list[str]:
@@ -42,171 +135,63 @@ def check_agent(agent: str | type[Agent], settings: Mapping[str, Any] | None = N
         settings: replace the small ones used here, e.g. to reach a branch of the algorithm.
 
     Returns:
-        One line a check.
+        One line a check and kind of actions.
 
     Raises:
-        ContractError: the first rule that is broken, in one line.
-        ValueError: an unknown agent or setting, or an agent that cannot play continuous tasks.
+        ContractError: the first rule that is broken and what usually mends it, in one line.
+        ValueError: an unknown agent or setting, or an agent that cannot be built.
     """
-    cls = load(agent) if isinstance(agent, str) else agent
-    with as_in_training():
-        trial = Trial.of(cls, settings or {})
-        return [check(trial) for check in CHECKS]
+    lines = []
+    for found in inspect_agent(agent, settings):
+        if found.status == "failed":
+            raise ContractError(
+                f"{found.check} ({found.kind}): {found.text}; {found.remedy}"
+            ) from found.error
+        skipped = "skipped, " if found.status == "skipped" else ""
+        lines.append(f"{found.check} ({found.kind}): {skipped}{found.text}")
+    return lines
 
 
-def check_global_generators(trial: Trial) -> str:
-    """Building, acting and updating leave the generators of torch, NumPy and Python alone."""
-    tale = story(trial.alike)
-    before = global_generators()
-    agent = trial.agent(trial.alike)
-    require(global_generators() == before, "building the agent uses or seeds a global random generator")
-    play(agent, tale)
-    rule = "acting or updating uses a global random generator; draw from one generator a seed"
-    require(global_generators() == before, rule)
-    return "global random generators are not used"
+def inspect_agent(agent: str | type[Agent], settings: Mapping[str, Any] | None = None) -> Iterator[Finding]:
+    """The same as a report, check by check; a failure skips only what would say nothing after it.
+
+    Args:
+        agent: a name from `names()`, `module:Class`, or the class itself.
+        settings: replace the small ones used here.
+
+    Raises:
+        ValueError: an unknown agent or setting, or an agent that cannot be built; before the first finding.
+    """
+    trials = trials_of(agent, settings or {})
+    return (found for trial in trials for found in _findings(trial))
 
 
-def check_outputs(trial: Trial) -> str:
-    """Shapes, range and finiteness of actions in every mode and of metrics; unknown modes are refused."""
-    modes = trial.cls.modes
-    require({"explore", "greedy"} <= set(modes), f"modes must hold 'explore' and 'greedy', are {modes}")
-    for team in (trial.alike, trial.mixed):
-        agent, tale = trial.agent(team), story(team)
-        for mode in modes:
-            policy = agent.policy(mode, seed=0)
-            for t in range(5):
-                act(agent, policy, tale, t, mode)
-        play(agent, tale)
-        for name, values in agent.diagnose(tale.observation[-1]).items():
-            numbers(agent, name, values)
-        require(isinstance(agent.n_updates, int) and agent.n_updates >= 0, "n_updates must be a count")
+def _findings(trial: Trial) -> Iterator[Finding]:
+    failed: set[str] = set()
+    kind = trial.alike.action_kind
+    for check in CHECKS:
+        if check.discrete_only and not trial.is_discrete:
+            continue
+        lacking = [name for name in check.needs if name in failed]
+        if lacking:
+            failed.add(check.name)
+            yield Finding(check.name, kind, "skipped", f"it says nothing while {lacking[0]} fails")
+            continue
+        found = _found(check, trial)
+        if found.status == "failed":
+            failed.add(check.name)
+        yield found
+
+
+def _found(check: Check, trial: Trial) -> Finding:
+    kind = trial.alike.action_kind
     try:
-        agent.policy("no such mode")
-    except ValueError:
-        return f"actions and metrics are well-formed in modes {', '.join(modes)}"
-    raise ContractError("policy() must raise ValueError for an unknown mode")
-
-
-def check_determinism(trial: Trial) -> str:
-    """Same seeds and inputs, same bits."""
-    for team in (trial.alike, trial.mixed):
-        first, second = (play(trial.agent(team), story(team)) for _ in range(2))
-        odd = difference(first, second)
-        require(
-            odd is None, f"two agents with the same seeds and inputs must agree bit for bit; {odd} differ"
-        )
-    return "same seeds and inputs give the same bits"
-
-
-def check_stacking(trial: Trial) -> str:
-    """A seed in a stack does what it does alone."""
-    for team in (trial.alike, trial.mixed):
-        together = play(trial.agent(team), story(team))
-        for row, seed in enumerate(SEEDS):
-            odd = difference(together, play(trial.agent(team, (seed,)), story(team, (seed,))), row)
-            rule = f"seed {seed} in a stack of {len(SEEDS)} must equal seed {seed} alone bit for bit"
-            require(odd is None, f"{rule}; {odd} differ: seeds leak into each other")
-    return f"each seed in a stack of {len(SEEDS)} equals that seed alone"
-
-
-def check_saving(trial: Trial) -> str:
-    """An agent that loads a saved state goes on as the saved one does."""
-    team = trial.mixed
-    tale = story(team)
-    whole = play(trial.agent(team), tale)
-    for at in (3, STEPS // 2 + 1):
-        agent = trial.agent(team)
-        policy = agent.policy("explore")
-        play(agent, tale, policy, stop=at)
-        file = BytesIO()
-        torch.save({"agent": agent.state_dict(), "policy": policy.state_dict()}, file)
-        file.seek(0)
-        saved = torch.load(file, weights_only=False)
-        original = play(agent, tale, policy, start=at)
-        odd = difference(original, whole[-len(original) :])
-        require(odd is None, f"saving after step {at} must not disturb the agent; {odd} differ")
-        other = trial.agent(team)
-        resumed = other.policy("explore")
-        other.load_state_dict(saved["agent"])
-        resumed.load_state_dict(saved["policy"])
-        odd = difference(original, play(other, tale, resumed, start=at))
-        rule = f"an agent that loads the state_dict of step {at} must go on bit for bit"
-        require(
-            odd is None, f"{rule}; {odd} differ: something is missing from state_dict() of agent or policy"
-        )
-        require(other.n_updates == agent.n_updates, f"{rule}; n_updates differs")
-    return "a saved and loaded agent goes on bit for bit"
-
-
-def check_padding(trial: Trial) -> str:
-    """What stands in the padding of shorter observations moves nothing."""
-    team = trial.mixed
-    if len(set(team.observation_sizes)) == 1:
-        return "padding: skipped, all members of its task observe equally much"
-    tale = story(team)
-    padded = play(trial.agent(team), with_filled_padding(tale, team))
-    odd = difference(play(trial.agent(team), tale), padded)
-    require(
-        odd is None, f"padding of shorter observations must be ignored; with other numbers in it {odd} differ"
-    )
-    return "padding of shorter observations is ignored"
-
-
-def check_decentralised(trial: Trial) -> str:
-    """In greedy mode a member acts on its own observation only."""
-    if issubclass(trial.cls, Reference):
-        return "decentralised acting: skipped, scripts may read the whole team's observations"
-    team = trial.alike
-    agent, tale = trial.agent(team), story(team)
-    play(agent, tale)
-
-    def actions(tale_of: Story) -> Tensor:
-        policy = agent.policy("greedy", seed=0)
-        return torch.stack([act(agent, policy, tale_of, t, "greedy") for t in range(6)])
-
-    before = actions(tale)
-    for j in range(team.n_agents):
-        observation = tale.observation.clone()
-        observation[..., j, :] = 1 - 2 * observation[..., j, :]
-        moved = (actions(replace(tale, observation=observation)) != before).any(-1).flatten(0, -2).any(0)
-        others = [i for i in range(team.n_agents) if i != j and moved[i]]
-        rule = "greedy acting must be decentralised, each member on its own observation"
-        require(
-            not others, f"{rule}; member {j}'s observation moves the action of member {others and others[0]}"
-        )
-    return "greedy members act on their own observations only"
-
-
-def check_policies(trial: Trial) -> str:
-    """Policies with a seed of their own repeat themselves and do not disturb training."""
-    team = trial.alike
-    tale = story(team)
-    undisturbed = play(trial.agent(team), tale)
-    agent = trial.agent(team)
-    policy = agent.policy("explore")
-    watched = []
-    for t in range(STEPS):
-        for mode in agent.modes:
-            first, second = (act(agent, agent.policy(mode, seed=3), tale, t, mode) for _ in range(2))
-            require(torch.equal(first, second), f"two policies in mode {mode!r} with one seed must act alike")
-        agent.diagnose(tale.observation[t])
-        watched += play(agent, tale, policy, t, t + 1)[: -(len(agent.modes) - 1) or None]
-    odd = difference(undisturbed[: len(watched)], watched)
-    require(
-        odd is None, f"policies made with a seed, and diagnose(), must not disturb training; {odd} differ"
-    )
-    return "seeded policies repeat themselves and do not disturb training"
-
-
-CHECKS: tuple[Callable[[Trial], str], ...] = (
-    check_global_generators,
-    check_outputs,
-    check_determinism,
-    check_stacking,
-    check_saving,
-    check_decentralised,
-    check_padding,
-    check_policies,
-    check_ends,
-    check_learning,
-)
+        with as_in_training():
+            text = check.test(trial)
+    except ContractError as error:
+        return Finding(check.name, kind, "failed", str(error), error.remedy or check.remedy, error)
+    except Skip as reason:
+        return Finding(check.name, kind, "skipped", str(reason))
+    except Exception as error:  # noqa: BLE001  (an agent of somebody else's may raise anything)
+        return Finding(check.name, kind, "failed", f"it raised {described(error)}", _RAISED, error)
+    return Finding(check.name, kind, "passed", text)

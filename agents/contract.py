@@ -14,9 +14,9 @@ from torch import Tensor
 
 from .. import envs
 from ..envs import TeamSpec
-from .base import Agent, Policy
+from .base import Agent, Config, Policy
 from .scripted import Reference
-from .synthetic import SEEDS, Story, team
+from .synthetic import COPIES, SEEDS, STEPS, ActionKind, Ends, Story, story, team, with_all_allowed
 
 Trace = list[tuple[str, Tensor]]
 """What an agent did, in order: a name and a tensor (S, ...)."""
@@ -24,15 +24,33 @@ Trace = list[tuple[str, Tensor]]
 _SMALL = {"hidden": 12, "warm_up": 12, "batch_size": 8, "buffer_size": 40, "updates_per_step": 0.5}
 """Settings under test, for configs that have them: updates begin soon and the memory wraps around."""
 
+_SCRIPTED_TASKS = {
+    "continuous": ("cooperative_navigation_3-v1", "treasure_collection_4-v1"),
+    "discrete": ("climbing-v1", "coordination_4-v1"),
+}
+
 
 class ContractError(AssertionError):
-    """An agent breaks the contract; the message says where."""
+    """An agent breaks the contract.
+
+    Args:
+        rule: which rule, and where it is broken.
+        remedy: what usually mends it; if empty, the check's own.
+    """
+
+    def __init__(self, rule: str, remedy: str = "") -> None:
+        super().__init__(rule)
+        self.remedy = remedy
 
 
-def require(holds: Any, rule: str) -> None:
-    """Raises ContractError with `rule` unless it holds."""
+class Skip(Exception):  # noqa: N818  (no error)
+    """A check does not apply; the message says why."""
+
+
+def require(holds: Any, rule: str, remedy: str = "") -> None:
+    """Raises ContractError with `rule` and `remedy` unless it holds."""
     if not holds:
-        raise ContractError(rule)
+        raise ContractError(rule, remedy)
 
 
 @contextmanager
@@ -50,7 +68,7 @@ def as_in_training() -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Trial:
-    """An agent class under test.
+    """An agent class under test with one kind of actions.
 
     Attributes:
         cls: the class.
@@ -65,28 +83,56 @@ class Trial:
     mixed: TeamSpec
 
     @classmethod
-    def of(cls, agent: type[Agent], settings: Mapping[str, Any]) -> Trial:
+    def of(cls, agent: type[Agent], settings: Mapping[str, Any], kind: ActionKind = "continuous") -> Trial:
         """A trial on synthetic teams; scripts of registered tasks need registered tasks."""
         if issubclass(agent, Reference):
-            alike, mixed = "cooperative_navigation_3-v1", "treasure_collection_4-v1"
+            alike, mixed = _SCRIPTED_TASKS[kind]
             return cls(agent, settings, envs.spec(alike), envs.spec(mixed))
-        return cls(agent, settings, team((5, 5, 5)), team((3, 6, 4), action_size=1))
+        sizes = (2, 1) if kind == "continuous" else (4, 3)
+        return cls(agent, settings, team((5, 5, 5), sizes[0], kind), team((3, 6, 4), sizes[1], kind))
 
-    def agent(
-        self, team: TeamSpec, seeds: tuple[int, ...] = SEEDS, small: Mapping[str, Any] | None = None
-    ) -> Agent:
-        """A new, small agent; `small` replaces the settings that make it so."""
+    @property
+    def is_discrete(self) -> bool:
+        """Whether members choose among a number of actions."""
+        return self.alike.action_kind == "discrete"
+
+    def config(self, small: Mapping[str, Any] | None = None) -> Config:
+        """The settings of a small agent; `small` replaces those that make it so.
+
+        Raises:
+            SettingError: of the caller's settings, an unknown name or a value it cannot take.
+        """
         config_class = self.cls.config_class
         wanted = {**_SMALL, **(small or {})}
         fitting = {}
         for field in fields(config_class):
+            default = getattr(config_class(), field.name)
             if field.name in wanted:
-                value, default = wanted[field.name], getattr(config_class(), field.name)
+                value = wanted[field.name]
                 if isinstance(default, tuple):
                     fitting[field.name] = (value,) * len(default)
                 elif isinstance(default, int | float) and not isinstance(default, bool):
+                    value = max(value, default) if field.name == "learning_rate" else value
                     fitting[field.name] = type(default)(value)
-        return self.cls(team, config_class.build(None, {**fitting, **self.settings}), seeds)
+        return config_class.build(None, {**fitting, **self.settings})
+
+    def agent(
+        self, team: TeamSpec, seeds: tuple[int, ...] = SEEDS, small: Mapping[str, Any] | None = None
+    ) -> Agent:
+        """A new, small agent; see `config`."""
+        return self.cls(team, self.config(small), seeds)
+
+    def story(
+        self,
+        team: TeamSpec,
+        seeds: tuple[int, ...] = SEEDS,
+        ends: Ends = "both",
+        steps: int = STEPS,
+        copies: int = COPIES,
+    ) -> Story:
+        """A story of a team; scripts, which know their task's own masks, are forbidden nothing."""
+        tale = story(team, seeds, ends, steps, copies)
+        return with_all_allowed(tale) if issubclass(self.cls, Reference) else tale
 
 
 def play(
@@ -103,7 +149,11 @@ def play(
         trace.append((f"actions of step {t}", actions))
         agent.observe(tale.transition(t, actions))
         metrics = agent.update()
-        require(isinstance(metrics, Mapping), f"update() must return a mapping, not {type(metrics).__name__}")
+        require(
+            isinstance(metrics, Mapping),
+            f"update() must return a mapping, not {type(metrics).__name__}",
+            "return {} where no update was due",
+        )
         trace += [(f"metric {name!r} of step {t}", numbers(agent, name, m)) for name, m in metrics.items()]
     for mode in agent.modes:
         if mode != "explore":
@@ -114,25 +164,32 @@ def play(
 
 
 def act(agent: Agent, policy: Policy, tale: Story, step: int, mode: str) -> Tensor:
-    """Checked actions (S, E, N, act) at a step of a story."""
-    observation, starting = tale.observation[step], tale.starting[step]
-    before = observation.clone()
-    actions = policy.act(observation, None, starting)
-    require(torch.equal(before, observation), f"acting in mode {mode!r} must not write into the observation")
-    require(
-        isinstance(actions, Tensor),
-        f"actions in mode {mode!r} must be a tensor, not {type(actions).__name__}",
-    )
-    shape = (*observation.shape[:-1], agent.team.action_size)
+    """Well-formed actions (S, E, N, act) or (S, E, N) at a step of a story; allowed or not."""
+    observation, mask, starting = tale.observation[step], tale.mask_at(step), tale.starting[step]
+    given = [None if tensor is None else tensor.clone() for tensor in (observation, mask, starting)]
+    actions = policy.act(observation, mask, starting)
+    for name, tensor, before in zip(
+        ("observation", "mask", "starting"), (observation, mask, starting), given, strict=True
+    ):
+        intact = tensor is None or before is None or torch.equal(tensor, before)
+        require(intact, f"acting in mode {mode!r} must not write into `{name}`", "change a clone of it")
+    what = f"actions in mode {mode!r} must"
+    require(isinstance(actions, Tensor), f"{what} be a tensor, not {type(actions).__name__}")
+    is_discrete, size = mask is not None, agent.team.action_size
+    shape = observation.shape[:-1] if is_discrete else (*observation.shape[:-1], size)
+    axes = "(S, E, N)" if is_discrete else "(S, E, N, act)"
     found = tuple(actions.shape)
-    require(found == shape, f"actions in mode {mode!r} must have shape (S, E, N, act) = {shape}, not {found}")
-    require(actions.dtype == torch.float32, f"actions in mode {mode!r} must be float32, not {actions.dtype}")
-    require(actions.isfinite().all(), f"actions in mode {mode!r} must be finite")
-    require(
-        (actions.abs() <= 1).all(),
-        f"actions in mode {mode!r} must lie in [-1, 1], not {float(actions.abs().max())}",
-    )
-    require(not actions.requires_grad, f"actions in mode {mode!r} must not carry a gradient")
+    require(found == shape, f"{what} have shape {axes} = {tuple(shape)}, not {found}")
+    dtype = torch.int64 if is_discrete else torch.float32
+    require(actions.dtype == dtype, f"{what} be {str(dtype)[6:]}, not {str(actions.dtype)[6:]}")
+    if is_discrete:
+        low, high = int(actions.min()), int(actions.max())
+        require(low >= 0 and high < size, f"{what} lie in 0 to {size - 1}, not {low} to {high}")
+    else:
+        require(actions.isfinite().all(), f"{what} be finite")
+        furthest = float(actions.flatten()[actions.abs().argmax()])
+        require(abs(furthest) <= 1, f"{what} lie in [-1, 1], not {furthest:.4g}", "tanh or clamp them")
+    require(not actions.requires_grad, f"{what} not carry a gradient", "act under torch.no_grad()")
     return actions.clone()
 
 
@@ -143,6 +200,7 @@ def numbers(agent: Agent, name: str, values: Any) -> Tensor:
     require(
         right,
         f"metric {name!r} must be a tensor of shape (S,) = {shape}, not {type(values).__name__} {found}",
+        "average over everything but the first axis",
     )
     require(values.isfinite().all(), f"metric {name!r} must be finite, not {values.tolist()}")
     return values.detach().clone()
@@ -159,8 +217,26 @@ def difference(a: Trace, b: Trace, row: int | None = None) -> str | None:
     return None if len(a) == len(b) else longer[min(len(a), len(b))][0]
 
 
-def global_generators() -> tuple[Any, ...]:
-    """States of the generators that everybody shares: torch's, NumPy's and Python's, comparable with ==."""
+def global_generators() -> dict[str, Any]:
+    """States of the generators that everybody shares, by name, comparable with ==."""
     state: Any = np.random.get_state()  # noqa: NPY002
-    numpy_state = (state[0], state[1].tobytes(), *state[2:])
-    return torch.get_rng_state().numpy().tobytes(), numpy_state, random.getstate()
+    return {
+        "torch's": torch.get_rng_state().numpy().tobytes(),
+        "NumPy's": (state[0], state[1].tobytes(), *state[2:]),
+        "Python's": random.getstate(),
+    }
+
+
+@contextmanager
+def other_generators(seed: int = 90_217) -> Iterator[None]:
+    """Global generators in states that nobody seeds them to, and back to their own after the context."""
+    torch_state, numpy_state, python_state = torch.get_rng_state(), np.random.get_state(), random.getstate()  # noqa: NPY002
+    torch.set_rng_state(torch.Generator().manual_seed(seed).get_state())
+    np.random.seed(seed)  # noqa: NPY002
+    random.seed(seed)
+    try:
+        yield
+    finally:
+        torch.set_rng_state(torch_state)
+        np.random.set_state(numpy_state)  # noqa: NPY002
+        random.setstate(python_state)

@@ -4,15 +4,14 @@ Source: Mahajan, Rashid, Samvelyan, Whiteson, "MAVEN: Multi-Agent Variational Ex
 github.com/AnujMahajanOxf/MAVEN. All members condition on one latent variable z of an episode, of K values;
 a discriminator q_v(z | x, a) recognises z from what the team does, and the team is rewarded for being
 recognised: a lower bound H(z) + E[log q_v] on the mutual information between z and the team's behaviour.
-MAVEN does so with QMIX and discrete actions. Kim et al., AAMAS 2023, section 6, name MAVEN, adapted to
-continuous actions, as a baseline and say no more; there is no public code of it.
+MAVEN does so with QMIX and discrete actions. Kim et al., AAMAS 2023, section 6, put it "on top of MA-AC" and
+say no more; there is no public code of that.
 
 The carrying over is ours:
 - Policies pi_i(a_i | o_i, z), action values Q_i(x, a, z) and values V_i(x, z) read z as a one-hot vector
   beside their other inputs. The z of a step is stored with it and stands for x and x'.
 - q_v recognises z from single steps, as the source's form without a recurrent network. It is trained on
-  replayed steps, with weight 1, by the optimiser of the other networks; the source trains it on the
-  behaviour of the present policies, together with them.
+  replayed steps by the optimiser of the other networks; the source trains both on the present behaviour.
 - Where the source differentiates through Boltzmann actions, the policies' loss here gets -mi_coef log q_v at
   reparameterised actions of all members, q_v frozen. One number serves the team: each member's gradient is
   that through its own action. `actor_loss` does not count it.

@@ -99,6 +99,8 @@ class OffPolicyAgent(Agent):
     config: OffPolicyConfig
     needs_next_observation: ClassVar[bool] = True
     """Whether `learn` reads the members' next observations."""
+    needs_following: ClassVar[bool] = False
+    """Whether `learn` reads what the members did in the step after (`Batch.next_joint_action`)."""
     acting_networks: ClassVar[tuple[str, ...]] = ("actor",)
     """Those of `networks` that policies read."""
 
@@ -119,6 +121,7 @@ class OffPolicyAgent(Agent):
             config.critic_input,
             self.needs_next_observation,
             extra=self.further_rows(),
+            following=self.needs_following,
         )
         self.n_steps = 0
         self._n_updates = 0

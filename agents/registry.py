@@ -62,8 +62,9 @@ def load(name: str) -> type[Agent]:
         module, _, attribute = name.partition(":")
         try:
             found = getattr(import_module(module), attribute)
-        except (ImportError, AttributeError) as error:
-            raise ValueError(f"cannot load agent {name!r}: {error}") from error
+        except Exception as error:  # the module is the user's: anything may go wrong in it
+            kind = "" if isinstance(error, ImportError | AttributeError) else f"{type(error).__name__}: "
+            raise ValueError(f"cannot load agent {name!r}: {kind}{error}") from error
     else:
         near = difflib.get_close_matches(name, names(), 1)
         hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(names())}"

@@ -37,7 +37,7 @@ from ..envs.base import TeamSpec
 from .building import member_networks
 from .flat import Adam, Network
 from .ma_ac import MAAC, Fresh, MAACConfig
-from .replay import Batch, Replay
+from .replay import Batch
 from .settings import SettingError
 
 
@@ -85,6 +85,7 @@ class SIMOA(MAAC):
     config_class = SIMOAConfig
     config: SIMOAConfig
     action_kinds = ("continuous",)
+    needs_following = True
 
     def __init__(
         self, team: TeamSpec, config: SIMOAConfig, seeds: tuple[int, ...], device: torch.device | str = "cpu"
@@ -94,16 +95,6 @@ class SIMOA(MAAC):
         self.has_others = n > 1
         if not self.has_others:
             return
-        self.replay = Replay(
-            team,
-            len(self.seeds),
-            config.buffer_size,
-            self.device,
-            config.critic_input,
-            self.needs_next_observation,
-            extra=self.further_rows(),
-            following=True,
-        )
         sizes = (obs + n * act, *config.hidden, (n - 1) * act)
         self.model = member_networks(team, config, sizes, self.streams["init model of others"])
         self.model_optimizer = Adam([self.model], config.learning_rate)

@@ -16,14 +16,18 @@ SEEDS = (5, 0, 11)
 COPIES = 2
 STEPS = 26
 HORIZON = 7
+ALLOWED = 0.5
+"""Share of the discrete actions that a mask allows, besides the one that it always does."""
+
+ActionKind = Literal["continuous", "discrete"]
 
 
-def team(observation_sizes: tuple[int, ...], action_size: int = 2) -> TeamSpec:
-    """A small team with continuous actions."""
+def team(
+    observation_sizes: tuple[int, ...], action_size: int = 2, kind: ActionKind = "continuous"
+) -> TeamSpec:
+    """A small team with continuous actions, or with `action_size` discrete ones."""
     n, unit = len(observation_sizes), "mean over members"
-    return TeamSpec(
-        "contract-v1", n, observation_sizes, 4, "continuous", action_size, HORIZON, ("noise",), unit, {}
-    )
+    return TeamSpec("contract-v1", n, observation_sizes, 4, kind, action_size, HORIZON, ("noise",), unit, {})
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,8 @@ class Story:
         state, next_state: (T, S, E, state).
         noise: (T, S, E, N), added to the rewards.
         starting, terminated, truncated: (T, S, E).
+        mask, next_mask: (T, S, E, N, n) bool, allowed actions of the observation and of the true successor;
+            None where actions are continuous.
     """
 
     observation: Tensor
@@ -45,18 +51,27 @@ class Story:
     starting: Tensor
     terminated: Tensor
     truncated: Tensor
+    mask: Tensor | None = None
+    next_mask: Tensor | None = None
+
+    def mask_at(self, step: int) -> Tensor | None:
+        """Allowed actions (S, E, N, n) of a step."""
+        return None if self.mask is None else self.mask[step]
 
     def transition(self, step: int, actions: Tensor) -> Transition:
-        """What the agent observes after `actions` (S, E, N, act)."""
+        """What the agent observes after `actions` (S, E, N, act) or (S, E, N)."""
+        played = actions if self.mask is None else actions[..., None] / self.mask.shape[-1]
         return Transition(
             observation=self.observation[step],
             action=actions,
-            reward=self.noise[step] - (actions - 0.5).square().mean(-1),
+            reward=self.noise[step] - (played - 0.5).square().mean(-1),
             terminated=self.terminated[step],
             truncated=self.truncated[step],
             next_observation=self.successor[step],
             state=self.state[step],
             next_state=self.next_state[step],
+            mask=self.mask_at(step),
+            next_mask=None if self.next_mask is None else self.next_mask[step],
         )
 
 
@@ -105,7 +120,18 @@ def _of_one_seed(team: TeamSpec, seed: int, ends: Ends, steps: int, copies: int)
     over = (terminated | truncated)[..., None]
     successor = np.where(over[..., None], last, observation[1:])
     next_state = np.where(over, last_state, state[1:])
-    return observation[:-1], successor, state[:-1], next_state, noise, starting, terminated, truncated
+    told = (observation[:-1], successor, state[:-1], next_state, noise, starting, terminated, truncated)
+    if team.action_kind == "continuous":
+        return told
+    mask = _masks(draw, (*shape[:-1], team.action_size))
+    last_mask = _masks(draw, (steps, *shape[1:-1], team.action_size))
+    return *told, mask[:-1], np.where(over[..., None], last_mask, mask[1:])
+
+
+def _masks(draw: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    """Random masks (..., n) that allow one action at least."""
+    always = draw.integers(shape[-1], size=shape[:-1])[..., None]
+    return (draw.random(shape) < ALLOWED) | (np.arange(shape[-1]) == always)
 
 
 def with_other_successors(tale: Story) -> Story:
@@ -123,3 +149,10 @@ def with_filled_padding(tale: Story, team: TeamSpec) -> Story:
         observation=torch.where(padding, fill, tale.observation),
         successor=torch.where(padding, fill, tale.successor),
     )
+
+
+def with_all_allowed(tale: Story) -> Story:
+    """The same story, every discrete action allowed."""
+    if tale.mask is None or tale.next_mask is None:
+        return tale
+    return replace(tale, mask=torch.ones_like(tale.mask), next_mask=torch.ones_like(tale.next_mask))

@@ -126,10 +126,15 @@ def test_readme_python_runs() -> None:
     assert names["observation"].shape == (64, 3, 18)  # type: ignore[attr-defined]
 
 
-def test_the_documented_agent_keeps_the_contract(examples: Path) -> None:
-    from coordbench.agents import check_agent
+@pytest.mark.parametrize(
+    "agent", ["actor_critic:ActorCritic", "shared_reward:SharedReward", "evolution:Evolution"]
+)
+def test_the_documented_agents_keep_the_contract(agent: str, examples: Path) -> None:
+    from coordbench.agents import check_agent, load
 
-    assert any("learns a one-step game" in line for line in check_agent("evolution:Evolution"))
+    kinds = load(agent).action_kinds
+    learned = [line for line in check_agent(agent) if "learns a one-step game" in line]
+    assert len(learned) == len(kinds)
 
 
 def test_the_documented_agent_trains_to_documented_columns(examples: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Agents with one fault each, and one that does nothing."""
+"""Agents of continuous actions with one fault each, and one that does nothing."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from coordbench.agents import Agent, Config, Policy
 from coordbench.agents.maddpg import MADDPG
 
 
-class _Changed(Policy):
+class Changed(Policy):
     """Another policy's actions, changed."""
 
     def __init__(self, policy, change, swap=lambda observation: observation):
@@ -24,37 +24,43 @@ class _Changed(Policy):
         self.policy.load_state_dict(state)
 
 
-class Peeks(MADDPG):
+class _Learner(MADDPG):
+    """Without fault."""
+
+    action_kinds = ("continuous",)
+
+
+class Peeks(_Learner):
     def policy(self, mode="explore", seed=None):
         policy = super().policy(mode, seed)
-        return policy if mode == "explore" else _Changed(policy, lambda a: a, lambda o: o.roll(1, 2))
+        return policy if mode == "explore" else Changed(policy, lambda a: a, lambda o: o.roll(1, 2))
 
 
-class UsesGlobalNoise(MADDPG):
+class UsesGlobalNoise(_Learner):
     def policy(self, mode="explore", seed=None):
-        noisy = _Changed(super().policy(mode, seed), lambda a: (a + 0.1 * torch.randn_like(a)).clamp(-1, 1))
+        noisy = Changed(super().policy(mode, seed), lambda a: (a + 0.1 * torch.randn_like(a)).clamp(-1, 1))
         return noisy if mode == "explore" else super().policy(mode, seed)
 
 
-class UsesNumPysGlobalNoise(MADDPG):
+class UsesNumPysGlobalNoise(_Learner):
     def observe(self, transition):
         noise = float(np.random.rand())  # noqa: NPY002
         super().observe(transition._replace(reward=transition.reward + noise))
 
 
-class BuildsFromTheGlobalGenerator(MADDPG):
+class BuildsFromTheGlobalGenerator(_Learner):
     def __init__(self, *arguments):
         super().__init__(*arguments)
         self.layer = torch.nn.Linear(2, 2)
 
 
-class SeedsTheGlobalGenerator(MADDPG):
+class SeedsTheGlobalGenerator(_Learner):
     def __init__(self, *arguments):
         super().__init__(*arguments)
         torch.manual_seed(0)
 
 
-class ForgetsOptimizers(MADDPG):
+class ForgetsOptimizers(_Learner):
     def state_dict(self):
         return {k: v for k, v in super().state_dict().items() if k != "optimizers"}
 
@@ -63,56 +69,56 @@ class ForgetsOptimizers(MADDPG):
         super().load_state_dict({**state, "optimizers": own})
 
 
-class ForgetsGenerators(MADDPG):
+class ForgetsGenerators(_Learner):
     def state_dict(self):
         return {**super().state_dict(), "streams": {}}
 
 
-class ForgetsTargets(MADDPG):
+class ForgetsTargets(_Learner):
     def load_state_dict(self, state):
         nets = state["networks"]
         nets = nets | {"target_actor": nets["actor"], "target_critic": nets["critic"]}
         super().load_state_dict({**state, "networks": nets})
 
 
-class BootstrapsThroughEnds(MADDPG):
+class BootstrapsThroughEnds(_Learner):
     def observe(self, transition):
         super().observe(transition._replace(terminated=torch.zeros_like(transition.terminated)))
 
 
-class StopsAtTimeLimits(MADDPG):
+class StopsAtTimeLimits(_Learner):
     def observe(self, transition):
         super().observe(transition._replace(terminated=transition.terminated | transition.truncated))
 
 
-class ReadsPadding(MADDPG):
+class ReadsPadding(_Learner):
     def without_padding(self, observation):
         return observation
 
 
-class LeaksRewards(MADDPG):
+class LeaksRewards(_Learner):
     def observe(self, transition):
         super().observe(transition._replace(reward=transition.reward - transition.reward.mean(0)))
 
 
-class LeaksThroughOneGenerator(MADDPG):
+class LeaksThroughOneGenerator(_Learner):
     def policy(self, mode="explore", seed=None):
         if mode == "explore":
             self.shared = torch.Generator().manual_seed(sum(self.seeds))
-            return _Changed(super().policy(mode, seed), self.noisy)
+            return Changed(super().policy(mode, seed), self.noisy)
         return super().policy(mode, seed)
 
     def noisy(self, actions):
         return (actions + 0.1 * torch.randn(actions.shape, generator=self.shared)).clamp(-1, 1)
 
 
-class SeededPoliciesDisturb(MADDPG):
+class SeededPoliciesDisturb(_Learner):
     def policy(self, mode="explore", seed=None):
         self.streams.normal("replay", 1)
         return super().policy(mode, seed)
 
 
-class Varies(MADDPG):
+class Varies(_Learner):
     made = 0
 
     def __init__(self, *arguments):
@@ -121,32 +127,32 @@ class Varies(MADDPG):
         self.actor.parameters[0].mul_(1 + 0.01 * Varies.made)
 
 
-class Climbs(MADDPG):
+class Climbs(_Learner):
     def observe(self, transition):
         super().observe(transition._replace(reward=-transition.reward))
 
 
-class Overshoots(MADDPG):
+class Overshoots(_Learner):
     def policy(self, mode="explore", seed=None):
-        return _Changed(super().policy(mode, seed), lambda a: a * 1.5 + 0.6)
+        return Changed(super().policy(mode, seed), lambda a: a * 1.5 + 0.6)
 
 
-class DropsAnAxis(MADDPG):
+class DropsAnAxis(_Learner):
     def policy(self, mode="explore", seed=None):
-        return _Changed(super().policy(mode, seed), lambda a: a[..., 0])
+        return Changed(super().policy(mode, seed), lambda a: a[..., 0])
 
 
-class AveragesMetrics(MADDPG):
+class AveragesMetrics(_Learner):
     def update(self):
         return {name: value.mean() for name, value in super().update().items()}
 
 
-class Diverges(MADDPG):
+class Diverges(_Learner):
     def update(self):
         return {name: value / 0 for name, value in super().update().items()}
 
 
-class TakesAnyMode(MADDPG):
+class TakesAnyMode(_Learner):
     def policy(self, mode="explore", seed=None):
         return super().policy(mode if mode in self.modes else "greedy", seed)
 
@@ -162,7 +168,7 @@ class Still(Agent):
     config_class = _NoSettings
 
     def policy(self, mode="explore", seed=None):
-        return _Changed(_Zeros(self, self._check_mode(mode)), lambda a: a)
+        return Changed(_Zeros(self, self._check_mode(mode)), lambda a: a)
 
 
 class _Zeros(Policy):
