@@ -152,7 +152,10 @@ class Suite:
                     cell = self._cell(chosen, by_id[task], name, settings)
                     found.setdefault((task, name, cell.settings_hash), cell)
         if not found:
-            raise SuiteError(f"none of {', '.join(names)} can play any of {', '.join(tasks or by_id)}")
+            kinds = ", ".join(
+                f"{name} ({' or '.join(agents.load(name).action_kinds)} actions)" for name in names
+            )
+            raise SuiteError(f"{', '.join(tasks or by_id)}: not for {kinds}; `bench list agents` has others")
         return list(found.values())
 
     def _variants_of(self, agent: str, task: str) -> list[Mapping[str, Any]]:
