@@ -35,7 +35,8 @@ def coordination(results: Path, suite: str | None, budget: str | None, out: Path
     reports = reports_of(results, suite, budget)
     for report in reports:
         for task in sorted(set(report.table["task"])):
-            console.print(task_table(report, task))
+            for table in task_tables(report, task, console.width):
+                console.print(table)
             for line in notes(report, task):
                 console.print(line, markup=False, highlight=False)
         for path in write_report(report, folder_of(report, reports, results, out)):
@@ -87,26 +88,37 @@ def write_report(report: Coordination, folder: Path) -> list[Path]:
     return paths
 
 
-def task_table(report: Coordination, task: str) -> Table:
-    """One task: a row a measure, a column an agent; measures that no agent has are left to the notes."""
+def task_tables(report: Coordination, task: str, width: int) -> list[Table]:
+    """One task: a row a measure, a column an agent, as many as fit; measures nobody has are left to the notes.
+
+    Args:
+        report: of a suite and budget.
+        task: id.
+        width: characters a line.
+    """
     from rich.markup import escape
     from rich.table import Table
 
     rows = _rows(report, task)
-    agents = sorted({row["agent"] for row in rows})
-    table = Table(title=escape(f"{report.suite}, budget {report.budget}: {task}"))
-    table.add_column("Measure", no_wrap=True)
-    for agent in agents:
-        table.add_column(escape(agent), justify="right")
-    for measure, when in dict.fromkeys((row["measure"], row["when"]) for row in rows):
-        if when == "early" and measure not in ("pair_split", "action_correlation", "mutual_information"):
-            continue
-        found = {r["agent"]: r for r in rows if (r["measure"], r["when"]) == (measure, when)}
-        if all(math.isnan(row["value"]) for row in found.values()):
-            continue
-        name = measure.replace("_", " ") + (", early" if when == "early" else "")
-        table.add_row(name, *[escape(_text(found.get(agent), wide=len(agents) < 3)) for agent in agents])
-    return table
+    everybody = sorted({row["agent"] for row in rows})
+    fitting = max(1, (width - 32) // 25)
+    tables = []
+    for first in range(0, len(everybody), fitting):
+        agents = everybody[first : first + fitting]
+        table = Table(title=escape(f"{report.suite}, budget {report.budget}: {task}"))
+        table.add_column("Measure", no_wrap=True)
+        for agent in agents:
+            table.add_column(escape(agent), justify="right")
+        for measure, when in dict.fromkeys((row["measure"], row["when"]) for row in rows):
+            if when == "early" and measure not in ("pair_split", "action_correlation", "mutual_information"):
+                continue
+            found = {r["agent"]: r for r in rows if (r["measure"], r["when"]) == (measure, when)}
+            if all(agent not in found or math.isnan(found[agent]["value"]) for agent in agents):
+                continue
+            name = measure.replace("_", " ") + (", early" if when == "early" else "")
+            table.add_row(name, *[escape(_text(found.get(agent), wide=len(agents) < 3)) for agent in agents])
+        tables.append(table)
+    return tables
 
 
 def notes(report: Coordination, task: str) -> list[str]:
