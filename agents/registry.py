@@ -63,8 +63,12 @@ def load(name: str) -> type[Agent]:
         try:
             found = getattr(import_module(module), attribute)
         except Exception as error:  # the module is the user's: anything may go wrong in it
-            kind = "" if isinstance(error, ImportError | AttributeError) else f"{type(error).__name__}: "
-            raise ValueError(f"cannot load agent {name!r}: {kind}{error}") from error
+            from .candidates import described
+
+            is_plain = isinstance(error, ImportError | AttributeError)
+            raise ValueError(
+                f"cannot load agent {name!r}: {error if is_plain else described(error)}"
+            ) from error
     else:
         near = difflib.get_close_matches(name, names(), 1)
         hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(names())}"

@@ -89,7 +89,7 @@ def write_report(report: Coordination, folder: Path) -> list[Path]:
 
 
 def task_tables(report: Coordination, task: str, width: int) -> list[Table]:
-    """One task: a row a measure, a column an agent, as many as fit; measures nobody has are left to the notes.
+    """One task: a row a measure, a column an agent, as many as fit; what nobody has is left to the notes.
 
     Args:
         report: of a suite and budget.
