@@ -18,8 +18,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import mse_loss, softplus
 
+from ..agents.flat import Network
 from ..agents.maddpg import MADDPGConfig
-from ..agents.networks import StackedMLP
 from ..agents.off_policy import OffPolicyAgent
 from ..agents.replay import Batch
 from ..agents.vm3ac import VM3ACConfig
@@ -238,7 +238,7 @@ class PlainMADDPG(PlainLearner):
         return self.config.output_penalty * output.square().mean() - q.mean()
 
 
-def _copy(stacked: StackedMLP, twin: int, row: int, networks: nn.Module) -> None:
+def _copy(stacked: Network, twin: int, row: int, networks: nn.Module) -> None:
     for member, network in enumerate(networks.children()):
         linears = [layer for layer in network.children() if isinstance(layer, nn.Linear)]
         for layer, linear in enumerate(linears):
