@@ -29,7 +29,7 @@ def trials_of(agent: str | type[Agent], settings: Mapping[str, Any]) -> list[Tri
     Raises:
         ValueError: in one line, an unknown agent or setting, or an agent that cannot be built.
     """
-    cls = _loaded(agent) if isinstance(agent, str) else agent
+    cls = load(agent) if isinstance(agent, str) else agent
     return [_trial(cls, settings, kind) for kind in _kinds(cls)]
 
 
@@ -45,15 +45,6 @@ def described(error: Exception) -> str:
 def _is_machinery(filename: str) -> bool:
     path = Path(filename)
     return path.parent == Path(__file__).parent and path.name.endswith(_MACHINERY)
-
-
-def _loaded(agent: str) -> type[Agent]:
-    try:
-        return load(agent)
-    except ValueError:
-        raise
-    except Exception as error:
-        raise ValueError(f"cannot load agent {agent!r}: {described(error)}") from error
 
 
 def _kinds(cls: type[Agent]) -> tuple[ActionKind, ...]:

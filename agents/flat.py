@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from math import prod, sqrt
 from typing import Any, Self
@@ -83,9 +84,10 @@ class FlatNetwork:
         self.flat.grad.zero_()
 
 
-class Network(FlatNetwork):
+class Network(FlatNetwork, ABC):
     """What learners call: members' networks, one a member or one a role, over own or joint inputs."""
 
+    @abstractmethod
     def __call__(self, x: Tensor, own: Tensor | None = None, columns: Tensor | None = None) -> Tensor:
         """Outputs (S, M, B, out), or (twins, S, M, B, out); `backward()` writes the parameters' gradients.
 
@@ -95,13 +97,12 @@ class Network(FlatNetwork):
             own: (S, M, B, k), the part of `x` that a gradient shall flow into; `x` must hold its values.
             columns: (M, k), where in each network's input `own` stands.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def frozen(
         self, x: Tensor, own: Tensor | None = None, columns: Tensor | None = None, twin: int | None = None
     ) -> Tensor:
         """As a call, but the parameters get no gradient; `twin` picks one copy (no leading axis then)."""
-        raise NotImplementedError
 
 
 class Adam(torch.optim.Adam):

@@ -87,6 +87,11 @@ class MAVENAC(MAAC):
             self.chooser = LatentPolicy(self.streams, x_size, self.latent_size, team.horizon)
 
     @property
+    def acting_networks(self) -> tuple[str, ...]:
+        """The policies and, where it is learned, that of z."""
+        return ("actor",) if self.chooser is None else ("actor", "latent_policy")
+
+    @property
     def latent_size(self) -> int:
         """K, or 0 where z is always the same."""
         return self.config.latent_values if self.config.latent_values > 1 else 0
@@ -122,10 +127,8 @@ class MAVENAC(MAAC):
         value = None if self.explorer is None else self.explorer.episode.value
         over = transition.terminated | transition.truncated
         if value is None or value.shape != over.shape:
-            raise ValueError(
-                f"{type(self).__name__} learns from what its own explorer does: act with policy('explore'), "
-                "made without a seed, before each observe()"
-            )
+            what = "act with policy('explore'), made without a seed, before each observe()"
+            raise ValueError(f"{type(self).__name__} learns from what its own explorer does: {what}")
         self.remember(transition, {"latent": value})
         if self.chooser is not None:
             x = self.without_padding(transition.observation).flatten(-2)

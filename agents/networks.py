@@ -15,7 +15,6 @@ import torch
 from torch import Generator, Tensor
 from torch.autograd.function import once_differentiable
 
-from .flat import Adam as Adam
 from .flat import Network
 
 # With float32_matmul_precision "medium" torch hands a batched product to oneDNN only if it has more

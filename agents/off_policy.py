@@ -77,19 +77,18 @@ class OffPolicyConfig(Config):
             if not value >= low or (high is not None and value > high):
                 span = f"at least {low}" if high is None else f"between {low} and {high}"
                 raise SettingError(f"setting {name!r} must be {span}, not {value!r}")
-        if self.attention_heads < 1 or (
-            self.critic == "attention" and self.hidden[-1] % self.attention_heads
-        ):
-            raise SettingError(
-                f"setting 'attention_heads' must divide the last of 'hidden' {self.hidden}, "
-                f"not {self.attention_heads}"
-            )
-        if self.critic == "attention" and self.critic_input != "observations":
-            raise SettingError("setting 'critic' = 'attention' needs 'critic_input' = 'observations'")
         if not self.hidden or min(self.hidden) < 1:
             raise SettingError(
                 f"setting 'hidden' needs at least one layer of positive width, not {self.hidden!r}"
             )
+        attends = self.critic == "attention"
+        if self.attention_heads < 1 or (attends and self.hidden[-1] % self.attention_heads):
+            raise SettingError(
+                f"setting 'attention_heads' must divide the last of 'hidden' {self.hidden}, "
+                f"not {self.attention_heads}"
+            )
+        if attends and self.critic_input != "observations":
+            raise SettingError("setting 'critic' = 'attention' needs 'critic_input' = 'observations'")
 
 
 class OffPolicyAgent(Agent):
@@ -101,8 +100,6 @@ class OffPolicyAgent(Agent):
     """Whether `learn` reads the members' next observations."""
     needs_following: ClassVar[bool] = False
     """Whether `learn` reads what the members did in the step after (`Batch.next_joint_action`)."""
-    acting_networks: ClassVar[tuple[str, ...]] = ("actor",)
-    """Those of `networks` that policies read."""
 
     def __init__(
         self,
@@ -155,6 +152,11 @@ class OffPolicyAgent(Agent):
         return batch.extra[row].unflatten(-1, (self.team.n_agents, -1)).transpose(1, 2) > 0
 
     @property
+    def acting_networks(self) -> tuple[str, ...]:
+        """Names of those of `networks` that policies read."""
+        return ("actor",)
+
+    @property
     def is_discrete(self) -> bool:
         """Whether the members choose among a number of actions."""
         return self.team.action_kind == "discrete"
@@ -162,10 +164,8 @@ class OffPolicyAgent(Agent):
     @property
     def x_size(self) -> int:
         """Numbers in `Batch.x`."""
-        team = self.team
-        return (
-            team.state_size if self.config.critic_input == "state" else team.n_agents * team.observation_size
-        )
+        joined = self.team.n_agents * self.team.observation_size
+        return self.team.state_size if self.config.critic_input == "state" else joined
 
     @property
     def n_updates(self) -> int:

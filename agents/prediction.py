@@ -60,12 +60,14 @@ class Predictor:
         the input a_i, with the weight that term (b) of (21) has in pi_i's loss. Through the target a_j it
         reaches pi_j, as term (a), only if the settings say so.
         """
-        scaled = with_gradient_scaled(action, self.weight * self.slope)
-        own, observed = scaled[:, self.source], observation[:, self.source]
-        inputs = torch.cat([own.detach(), observed, observation[:, self.target]], -1)
+        weight = self.weight * self.slope
+        own = with_gradient_scaled(action[:, self.source], weight)
+        inputs = torch.cat([own.detach(), observation[:, self.source], observation[:, self.target]], -1)
         mean = torch.tanh(self.network(inputs, own=own, columns=self.columns))
-        aim = scaled if self.config.q_gradient == "both" else action.detach()
-        return (aim[:, self.target] - mean).square().sum(-1)
+        aim = action.detach()[:, self.target]
+        if self.config.q_gradient == "both":
+            aim = with_gradient_scaled(action[:, self.target], weight)
+        return (aim - mean).square().sum(-1)
 
     def cross_entropy(
         self, observation: Tensor, action: Tensor, probability: Tensor, mask: Tensor | None

@@ -56,12 +56,12 @@ def load(name: str) -> type[Agent]:
     if name in _OWN:
         module, _, attribute = _OWN[name][0].partition(":")
         found = getattr(import_module(module, __package__), attribute)
-    elif name in _foreign():
-        found = _foreign()[name].load()
-    elif ":" in name:
+    elif name in _foreign() or ":" in name:
         module, _, attribute = name.partition(":")
         try:
-            found = getattr(import_module(module), attribute)
+            found = (
+                _foreign()[name].load() if name in _foreign() else getattr(import_module(module), attribute)
+            )
         except Exception as error:  # the module is the user's: anything may go wrong in it
             from .candidates import described
 

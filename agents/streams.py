@@ -59,7 +59,8 @@ class Streams:
         out = torch.empty(len(self.seeds), *shape, device=self.device)
         for row, generator in zip(out, self[name], strict=True):
             # Seed by seed: the logarithm of a tensor's last few numbers may differ in its last bits.
-            row.exponential_(generator=generator).log_().neg_()
+            smallest = torch.finfo(row.dtype).tiny  # log(0) would make a softmax of these NaN
+            row.exponential_(generator=generator).clamp_(min=smallest).log_().neg_()
         return out
 
     def integers(self, name: str, high: int, *shape: int) -> Tensor:

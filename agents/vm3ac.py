@@ -94,7 +94,6 @@ class VM3AC(MASAC):
     def __init__(
         self, team: TeamSpec, config: VM3ACConfig, seeds: tuple[int, ...], device: torch.device | str = "cpu"
     ) -> None:
-        self.config, self.team = config, team
         self.predicts = config.q_coef != 0 and team.n_agents > 1
         super().__init__(team, config, seeds, device)
 

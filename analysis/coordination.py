@@ -17,8 +17,7 @@ import pandas as pd
 
 from .coordination_measures import MEASURES, PAIR_SPLIT, early, measures_of, pair_reach, reason
 from .positions import pair_split, read_positions
-from .reading import Evaluation, Run, read_runs
-from .schema import RecordError
+from .reading import Evaluation, Run, read_tables
 from .statistics import CONFIDENCE, Estimate, mean_over_seeds
 from .variants import cell_of, variant_labels
 
@@ -67,20 +66,8 @@ def coordination(
     Raises:
         RecordError: a corrupt record, or no record of this suite and budget.
     """
-    runs = read_runs(results, suite)
-    groups: dict[tuple[str, str, str], list[Run]] = defaultdict(list)
-    for run in runs:
-        if budget in (None, run.budget):
-            groups[run.suite, str(run.meta["suite_version"]), run.budget].append(run)
-    if not groups:
-        known = ", ".join(sorted({run.budget for run in runs}))
-        lacks = (
-            f"records of the budget {budget!r}; it has: {known}"
-            if runs
-            else "records; `bench run` makes them"
-        )
-        raise RecordError(f"{results} holds no {lacks}")
-    return [_report(key, groups[key], seed) for key in sorted(groups)]
+    tables = read_tables(results, suite, budget)
+    return [_report(key, runs, seed) for key, runs in tables.items()]
 
 
 def _report(key: tuple[str, str, str], runs: Sequence[Run], seed: int) -> Coordination:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -128,6 +129,31 @@ def read_runs(results: str | Path, suite: str | None = None) -> list[Run]:
     pattern = f"{suite if suite is not None else '*'}/*/*/seed_*/{RUN_FILE}"
     runs = [read_run(path.parent) for path in root.glob(pattern)]
     return sorted(runs, key=lambda run: (run.suite, run.task_id, run.agent_id, run.settings_hash, run.seed))
+
+
+def read_tables(
+    results: str | Path, suite: str | None = None, budget: str | None = None
+) -> dict[tuple[str, str, str], list[Run]]:
+    """Runs that may share a table, by suite, suite version and budget.
+
+    Args:
+        results: results folder.
+        suite: only this suite.
+        budget: only this budget.
+
+    Raises:
+        RecordError: a corrupt record, or none of this suite and budget.
+    """
+    runs = read_runs(results, suite)
+    tables: dict[tuple[str, str, str], list[Run]] = defaultdict(list)
+    for run in runs:
+        if budget in (None, run.budget):
+            tables[run.suite, str(run.meta["suite_version"]), run.budget].append(run)
+    if not tables:
+        known = ", ".join(sorted({run.budget for run in runs}))
+        lacks = f"records of the budget {budget!r}; it has: {known}"
+        raise RecordError(f"{results} holds no {lacks if runs else 'records; `bench run` makes them'}")
+    return {key: tables[key] for key in sorted(tables)}
 
 
 def read_run(folder: Path) -> Run:

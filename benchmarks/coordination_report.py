@@ -101,7 +101,7 @@ def task_tables(report: Coordination, task: str, width: int) -> list[Table]:
 
     rows = _rows(report, task)
     everybody = sorted({row["agent"] for row in rows})
-    fitting = max(1, (width - 32) // 25)
+    fitting = max(1, (width - 30) // 25)
     tables = []
     for first in range(0, len(everybody), fitting):
         agents = everybody[first : first + fitting]

@@ -11,7 +11,6 @@ tasks the other rows have.
 from __future__ import annotations
 
 import math
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,8 +19,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..analysis.reading import Run, read_runs
-from ..analysis.schema import RecordError
+from ..analysis.reading import Run, read_tables
 from ..analysis.scores import ReferenceScores, TaskReference, reference_scores
 from ..analysis.statistics import AGGREGATES, CONFIDENCE, REPETITIONS, Estimate, estimates, mean_over_seeds
 from ..analysis.variants import cell_of, variant_labels
@@ -89,21 +87,9 @@ def leaderboards(
     Raises:
         RecordError: a corrupt record, or no record of this suite and budget.
     """
-    runs = read_runs(results, suite)
-    chosen = [run for run in runs if budget in (None, run.budget)]
-    if not chosen:
-        known = ", ".join(sorted({run.budget for run in runs}))
-        lacks = (
-            f"records of the budget {budget!r}; it has: {known}"
-            if runs
-            else "records; `bench run` makes them"
-        )
-        raise RecordError(f"{results} holds no {lacks}")
-    tables: dict[tuple[str, str, str], list[Run]] = defaultdict(list)
-    for run in chosen:
-        tables[run.suite, str(run.meta["suite_version"]), run.budget].append(run)
     used = references or reference_scores()
-    return [leaderboard(tables[key], used, bootstrap or Bootstrap()) for key in sorted(tables)]
+    tables = read_tables(results, suite, budget)
+    return [leaderboard(runs, used, bootstrap or Bootstrap()) for runs in tables.values()]
 
 
 def leaderboard(runs: Sequence[Run], references: ReferenceScores, bootstrap: Bootstrap) -> Leaderboard:

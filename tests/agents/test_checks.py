@@ -1,13 +1,14 @@
 """check_agent passes what is shipped and names the fault in what is broken."""
 
 from dataclasses import replace
+from importlib.metadata import EntryPoint
 
 import faulty_agents as faulty
 import faulty_discrete_agents as discrete
 import pytest
 import torch
 from coordbench import agents
-from coordbench.agents import check_agent
+from coordbench.agents import check_agent, registry
 from coordbench.agents.checks import CHECKS, inspect_agent
 from coordbench.agents.contract import ContractError, Trial, difference, play
 from coordbench.agents.learning_checks import successors_matter
@@ -213,6 +214,15 @@ def test_a_file_that_cannot_be_imported_is_named(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(ValueError, match=r"cannot load agent 'slipped:Cool': NameError: .*\(slipped.py:2\)"):
         inspect_agent("slipped:Cool")
+
+
+def test_a_package_that_cannot_be_imported_is_named(tmp_path, monkeypatch):
+    (tmp_path / "slid.py").write_text("nope\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    point = EntryPoint("slid", "slid:Cool", "coordbench.agents")
+    monkeypatch.setattr(registry, "_foreign", lambda: {"slid": point})
+    with pytest.raises(ValueError, match=r"cannot load agent 'slid': NameError: .*\(slid.py:1\)"):
+        registry.load("slid")
 
 
 def test_the_report_of_the_command_line(capsys):

@@ -326,3 +326,13 @@ def test_a_prior_without_episodes_stays_as_it_is():
 def test_settings_out_of_range_are_refused(settings, message):
     with pytest.raises(SettingError, match=message):
         agent("maven_ac", **settings)
+
+
+def test_a_kept_policy_draws_z_from_its_learned_prior():
+    settings = {"latent_policy": "learned", "latent_values": 4, "warm_up": 0}
+    learner, other = (agent("maven_ac", team(2), (seed,), **settings) for seed in (0, 7))
+    learner.chooser.network.parameters[-1][..., 2] = 50.0
+    other.load_policy_state(0, learner.policy_state(0))
+    policy = other.policy("explore", seed=0)
+    policy.act(torch.randn(1, 64, 2, 3), None, torch.ones(1, 64, dtype=torch.bool))
+    assert (policy.episode.value == 2).all()

@@ -166,5 +166,7 @@ def test_agents_learn_with_them_and_members_of_other_sizes_keep_their_own(name, 
 def test_settings_that_do_not_fit():
     with pytest.raises(SettingError, match="'attention_heads' must divide the last of 'hidden'"):
         agent("ma_ac", critic="attention", attention_heads=3)
+    with pytest.raises(SettingError, match="'hidden' needs at least one layer"):
+        agent("ma_ac", critic="attention", hidden=())
     with pytest.raises(SettingError, match="needs 'critic_input' = 'observations'"):
         agent("ma_ac", critic="attention", critic_input="state")
