@@ -66,7 +66,7 @@ class Exploration(ExploringPolicy):
         """Squashed Gaussian actions (S, N, E, act)."""
         mean, log_std = self.agent.distribution(output)
         action, _, _ = squashed_sample(mean, log_std, self.streams.normal("explore", *mean.shape[1:]))
-        if (noise := self.agent.config.exploration_noise) > 0:
+        if (noise := self.agent.noise) > 0:
             extra = self.streams.normal("exploration noise", *mean.shape[1:])
             action = (action + noise * extra).clamp(-1, 1)
         return action
@@ -76,7 +76,7 @@ class Exploration(ExploringPolicy):
         probability, _ = distribution_of(masked(output, mask))
         shape = output.shape[1:]
         action = chosen(probability, self.streams.uniform("explore", *shape[:-1], low=0))
-        if (noise := self.agent.config.exploration_noise) > 0:
+        if (noise := self.agent.noise) > 0:
             strays = self.streams.uniform("exploration noise", *shape[:-1], low=0) < noise
             anything = masked(self.streams.uniform("exploration action", *shape), mask).argmax(-1)
             action = torch.where(strays, anything, action)

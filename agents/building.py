@@ -15,7 +15,7 @@ from .settings import SettingError
 from .sharing import SharedMLP
 
 if TYPE_CHECKING:
-    from .off_policy import OffPolicyConfig
+    from .off_policy_config import OffPolicyConfig
 
 
 def roles_of(team: TeamSpec, share: bool) -> list[int]:

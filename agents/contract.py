@@ -15,6 +15,7 @@ from torch import Tensor
 from .. import envs
 from ..envs import TeamSpec
 from .base import Agent, Config, Policy
+from .precision import use_fast_products
 from .scripted import Reference
 from .synthetic import COPIES, SEEDS, STEPS, ActionKind, Ends, Story, story, team, with_all_allowed
 
@@ -58,7 +59,7 @@ def as_in_training() -> Iterator[None]:
     """One thread and the suite's matrix products for as long as the context lasts."""
     threads, precision = torch.get_num_threads(), torch.get_float32_matmul_precision()
     torch.set_num_threads(1)
-    torch.set_float32_matmul_precision("medium")
+    use_fast_products()
     try:
         yield
     finally:

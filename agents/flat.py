@@ -117,6 +117,10 @@ class Adam(torch.optim.Adam):
         self._networks = list(networks)
         super().__init__([n.flat for n in networks], lr=learning_rate, fused=True)
 
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take up a copy of a state; torch would share its tensors with the optimiser that it came from."""
+        super().load_state_dict(copy.deepcopy(state_dict))
+
     def step(self, closure: Any = None) -> Any:
         """One step; afterwards every network may be differentiated again."""
         result = super().step(closure)

@@ -33,14 +33,13 @@ from .base import Policy
 from .building import critics, member_networks
 from .categorical import chosen, distribution_of, masked, one_hot, with_every_own_action
 from .flat import Adam, Network
+from .fresh import Fresh, moving_values, spread
 from .gaussian import squashed_sample
-from .off_policy import OffPolicyAgent, OffPolicyConfig
+from .off_policy import OffPolicyAgent
+from .off_policy_config import OffPolicyConfig
 from .replay import Batch
 from .settings import SettingError
 from .streams import Streams
-
-SATURATED = 2.6467
-"""|mean| beyond which |tanh(mean)| > 0.99."""
 
 
 @dataclass(frozen=True)
@@ -51,15 +50,16 @@ class MAACConfig(OffPolicyConfig):
     """Lower bound of log std, ours; MA-SAC's is that of Haarnoja et al."""
     log_std_max: float = 2.0
     """Upper bound of log std (github.com/haarnoja/sac)."""
-    exploration_noise: float = 0.1
-    """Standard deviation of Gaussian noise added to sampled actions, or the probability of a uniformly random
-    one where actions are discrete; ours."""
     mean_penalty: float = 0.01
     """Weight in the policy loss of the mean square of means before squashing, or of logits; ours (MADDPG's
     code: 1e-3)."""
 
     policy_q: Literal["q1", "min"] = "q1"
     """Action value in (20): the first, as printed, or the smaller of both, as in (17)."""
+    critic_target: Literal["value", "action_value"] = "value"
+    """What (19) bootstraps from: the averaged value, as printed, or averaged action values at fresh actions
+    with (17)'s terms, which leaves the value networks out (Haarnoja et al., "Soft Actor-Critic Algorithms and
+    Applications", 2018)."""
 
     def __post_init__(self) -> None:
         """Refuse values outside their range."""
@@ -68,23 +68,6 @@ class MAACConfig(OffPolicyConfig):
             raise SettingError(
                 f"setting 'log_std_min' must not exceed {self.log_std_max}, not {self.log_std_min}"
             )
-        if self.exploration_noise < 0:
-            raise SettingError(
-                f"setting 'exploration_noise' must be at least 0, not {self.exploration_noise}"
-            )
-
-
-@dataclass
-class Fresh:
-    """Actions drawn from the present policies at replayed observations."""
-
-    action: Tensor  # (S, N, B, act), with gradient into the policies; one-hot without it if discrete
-    log_prob: Tensor  # (S, N, B), log density of `action`, or minus the entropy if discrete; with gradient
-    mean: Tensor  # (S, N, B, act), before squashing, or logits; with gradient
-    joint: Tensor  # (S, B, N * act), the same actions without gradient
-    log_std: Tensor | None = None  # (S, N, B, act), of continuous actions
-    before_squashing: Tensor | None = None  # (S, N, B, act), of continuous actions, with gradient
-    probability: Tensor | None = None  # (S, N, B, n), of discrete actions, with gradient
 
 
 class MAAC(OffPolicyAgent):
@@ -93,20 +76,34 @@ class MAAC(OffPolicyAgent):
     config_class = MAACConfig
     config: MAACConfig
     action_kinds = ("continuous", "discrete")
-    needs_next_observation = False
 
     def __init__(
         self, team: TeamSpec, config: MAACConfig, seeds: tuple[int, ...], device: torch.device | str = "cpu"
     ) -> None:
         super().__init__(team, config, seeds, device)
+        if self.is_discrete and config.policy_gradient == "joint":
+            raise SettingError("setting 'policy_gradient' = 'joint' needs continuous actions")
         n, obs, act = team.n_agents, team.observation_size, team.action_size
         streams, sizes = self.streams, (obs + self.latent_size, *config.hidden, self.head_size)
         self.actor = member_networks(team, config, sizes, streams["init actor"])
-        self.value = critics(team, config, self.x_size, streams["init value"], with_actions=False)
         self.critic = critics(team, config, self.x_size, streams["init critic"], twins=2)
-        self.target_value = self.value.copy()
+        if self.has_value:
+            self.value = critics(team, config, self.x_size, streams["init value"], with_actions=False)
+            self.target_value = self.value.copy()
+        else:
+            self.target_critic = self.critic.copy()
         self.own_columns = self.x_size + torch.arange(n * act, device=self.device).view(n, act)
         self.optimizer = Adam(self.trained_networks(), config.learning_rate)
+
+    @property
+    def has_value(self) -> bool:
+        """Whether there are value networks."""
+        return self.config.critic_target == "value"
+
+    @property
+    def needs_next_observation(self) -> bool:
+        """Only where the target takes fresh actions."""
+        return not self.has_value
 
     @property
     def head_size(self) -> int:
@@ -120,7 +117,7 @@ class MAAC(OffPolicyAgent):
 
     def trained_networks(self) -> list[Network]:
         """The networks that the optimiser steps."""
-        return [self.actor, self.value, self.critic]
+        return [self.actor, *([self.value] if self.has_value else []), self.critic]
 
     def learn(self, batch: Batch) -> dict[str, Tensor]:
         """One gradient step of Algorithm 1: every loss, one step of all networks, the moving average."""
@@ -128,40 +125,57 @@ class MAAC(OffPolicyAgent):
         losses = self.losses(batch, fresh)
         torch.cat([loss.flatten() for loss in losses.values()]).sum().backward()
         self.optimizer.step()
-        self.target_value.track(self.value, self.config.target_rate)
+        if self.has_value:
+            self.target_value.track(self.value, self.config.target_rate)
+        else:
+            self.target_critic.track(self.critic, self.config.target_rate)
         return {name: loss.detach().mean(1) for name, loss in losses.items()} | self.spread(fresh)
 
     def losses(self, batch: Batch, fresh: Fresh) -> dict[str, Tensor]:
         """Losses (S, networks) by name."""
         q1, q_min = self.action_values(batch, fresh)
-        return {
-            "critic_loss": self.critic_loss(batch),
-            "value_loss": self.value_loss(batch, fresh, q_min),
-            "actor_loss": self.actor_loss(batch, fresh, q1),
-        }
+        losses = {"critic_loss": self.critic_loss(batch)}
+        if self.has_value:
+            losses["value_loss"] = self.value_loss(batch, fresh, q_min)
+        return losses | {"actor_loss": self.actor_loss(batch, fresh, q1)}
 
-    def action_values(self, batch: Batch, fresh: Fresh) -> tuple[Tensor, Tensor]:
+    def action_values(
+        self, batch: Batch, fresh: Fresh, critic: Network | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Q for (20), with gradient into the policies, and the smaller of both Q for (17), (S, N, B)."""
+        critic = critic or self.critic
         joint = torch.cat([batch.x, fresh.joint], -1)
-        takes_min = self.config.policy_q == "min"
+        takes_min, everyone = self.config.policy_q == "min", self.config.policy_gradient == "joint"
         if fresh.probability is not None:
-            q1, q2 = self.critic.frozen(with_every_own_action(joint, self.own_columns))[..., 0]
+            q1, q2 = critic.frozen(with_every_own_action(joint, self.own_columns))[..., 0]
             weights = fresh.probability.transpose(-1, -2)  # (S, N, n, B)
             q1, q_min = ((weights * q.view(weights.shape)).sum(2) for q in (q1, torch.minimum(q1, q2)))
         elif takes_min:
-            q1, q2 = self.critic.frozen(joint, own=fresh.action, columns=self.own_columns)[..., 0]
+            q1, q2 = moving_values(critic, joint, fresh.action, self.own_columns, everyone)
             q_min = torch.minimum(q1, q2)
         else:
-            q1 = self.critic.frozen(joint, own=fresh.action, columns=self.own_columns, twin=0)[..., 0]
-            q_min = torch.minimum(q1, self.critic.frozen(joint, twin=1)[..., 0])
+            q1 = moving_values(critic, joint, fresh.action, self.own_columns, everyone, twin=0)
+            q_min = torch.minimum(q1, critic.frozen(joint, twin=1)[..., 0])
         return q_min if takes_min else q1, q_min
 
     def critic_loss(self, batch: Batch) -> Tensor:
         """Loss (S, N) of the action values, (18) with the target (19), both twins."""
-        after = self.target_value.frozen(batch.next_x)[..., 0]
+        after = self.target_value.frozen(batch.next_x)[..., 0] if self.has_value else self.value_after(batch)
         target = batch.reward + self.config.discount * batch.bootstrap * after
         q = self.critic(torch.cat([batch.x, batch.joint_action], -1))[..., 0]
         return 0.5 * (q - target).square().mean(-1).sum(0)
+
+    @torch.no_grad()
+    def value_after(self, batch: Batch) -> Tensor:
+        """(17) at the successors and under the averaged critics, (S, N, B)."""
+        assert batch.next_observation is not None
+        mask = {"mask": batch.extra["next_mask"]} if self.is_discrete else {}
+        after = batch._replace(
+            observation=batch.next_observation, x=batch.next_x, extra={**batch.extra, **mask}
+        )
+        fresh = self.draw_actions(after)
+        _, q_min = self.action_values(after, fresh, self.target_critic)
+        return q_min + self.value_bonus(after, fresh)
 
     def value_loss(self, batch: Batch, fresh: Fresh, q_min: Tensor) -> Tensor:
         """Loss (S, N) of the values, (16) with the target (17)."""
@@ -215,21 +229,15 @@ class MAAC(OffPolicyAgent):
         return self.streams.normal("policy", n, act, batch).transpose(-1, -2)
 
     def spread(self, fresh: Fresh) -> dict[str, Tensor]:
-        """How wide the policies are and how many of their mean actions are stuck at the bounds, (S,)."""
-        with torch.no_grad():
-            if fresh.log_std is None:
-                return {"entropy": -fresh.log_prob.mean((1, 2))}
-            stuck = (fresh.mean.abs() > SATURATED).float()
-            return {"std": fresh.log_std.exp().mean((1, 2, 3)), "saturated": stuck.mean((1, 2, 3))}
+        """What is recorded of the policies, (S,) each."""
+        return spread(fresh)
 
     def networks(self) -> dict[str, Network]:
         """All networks by name."""
-        return {
-            "actor": self.actor,
-            "value": self.value,
-            "critic": self.critic,
-            "target_value": self.target_value,
-        }
+        common: dict[str, Network] = {"actor": self.actor, "critic": self.critic}
+        if self.has_value:
+            return {**common, "value": self.value, "target_value": self.target_value}
+        return {**common, "target_critic": self.target_critic}
 
     def optimizers(self) -> dict[str, Adam]:
         """The optimiser."""

@@ -8,10 +8,11 @@ Deviations, ours:
 - Actors are deterministic with a tanh, the last layer drawn from U(-3e-3, 3e-3) as in "pytorch"; "openai"
   uses an unsquashed Gaussian on continuous actions.
 - Exploration is Gaussian noise with standard deviation 0.1, clipped (github.com/oxwhirl/facmac), not a
-  process.
+  process; settings let it fall.
 - Where actions are discrete, actors put out logits: members explore by sampling, an actor's own action in (5)
   is a straight-through Gumbel-softmax sample and targets take the likeliest action, as in "pytorch".
-- The other members' actions in the policy gradient come from replay, as in "openai".
+- The other members' actions in the policy gradient come from replay, as in "openai"; with `policy_gradient`
+  "joint" they are the present actors' and every critic moves every actor, as in github.com/pytorch/rl.
 - All critics step, then all actors, then all targets follow.
 - Sizes and rates are this suite's shared ones, not those of the 2017 paper (two layers of 64, learning rate
   1e-2 at one update in 100 steps).
@@ -27,13 +28,14 @@ import torch
 from torch import Tensor
 
 from ..envs.base import TeamSpec
-from .acting import ExploringPolicy
+from .acting import ExploringPolicy, joint_actions
 from .base import Policy
 from .building import critics, member_networks
 from .categorical import best, chosen, distribution_of, masked, one_hot, straight_through
 from .flat import Adam, Network
-from .ma_ac import SATURATED
-from .off_policy import OffPolicyAgent, OffPolicyConfig
+from .fresh import SATURATED, moving_values
+from .off_policy import OffPolicyAgent
+from .off_policy_config import OffPolicyConfig
 from .replay import Batch
 from .settings import SettingError
 
@@ -44,8 +46,6 @@ class MADDPGConfig(OffPolicyConfig):
 
     learning_rate: float = 1e-3
     """Ours: the papers' 1e-2 belongs to one update in 100 steps."""
-    exploration_noise: float = 0.1
-    """Standard deviation of exploration noise (github.com/oxwhirl/facmac)."""
     output_penalty: float = 1e-3
     """Weight of the mean square of actor outputs before the tanh (github.com/openai/maddpg)."""
     last_layer_bound: float = 3e-3
@@ -56,7 +56,7 @@ class MADDPGConfig(OffPolicyConfig):
     def __post_init__(self) -> None:
         """Refuse values outside their range."""
         super().__post_init__()
-        for name in ("exploration_noise", "output_penalty", "last_layer_bound"):
+        for name in ("output_penalty", "last_layer_bound"):
             if not getattr(self, name) >= 0:
                 raise SettingError(f"setting {name!r} must be at least 0, not {getattr(self, name)}")
 
@@ -110,19 +110,21 @@ class MADDPG(OffPolicyAgent):
         return (q - target).square().mean(-1)
 
     def actor_loss(self, batch: Batch, output: Tensor) -> Tensor:
-        """Loss (S, N) of the actors, (5): own action from the actor, the others' from replay."""
+        """Loss (S, N) of the actors, (5): own action from the actor; for the others', see above."""
         n, act = self.team.n_agents, self.team.action_size
         if self.is_discrete:
             noise = self.streams.gumbel("gumbel", *output.shape[1:])
             action = straight_through(masked(output, self.mask_of(batch)), noise)
         else:
             action = torch.tanh(output)
-        joint = torch.cat([batch.x, batch.joint_action], -1)
-        joint = joint[:, None].repeat(1, n, 1, 1)
-        for i in range(n):
-            start = int(self.own_columns[i, 0])
-            joint[:, i, :, start : start + act] = action[:, i].detach()
-        q = self.critic.frozen(joint, own=action, columns=self.own_columns)[..., 0]
+        everyone = self.config.policy_gradient == "joint"
+        joint = torch.cat([batch.x, joint_actions(action) if everyone else batch.joint_action], -1)
+        if not everyone:
+            joint = joint[:, None].repeat(1, n, 1, 1)
+            for i in range(n):
+                start = int(self.own_columns[i, 0])
+                joint[:, i, :, start : start + act] = action[:, i].detach()
+        q = moving_values(self.critic, joint, action, self.own_columns, everyone)
         penalty = self.config.output_penalty * output.square().mean(-1)
         return (penalty - q).mean(-1)
 
@@ -160,7 +162,7 @@ class _Noisy(ExploringPolicy):
             probability, _ = distribution_of(masked(output, mask))
             return chosen(probability, self.streams.uniform("explore", n, copies, low=0))
         noise = self.streams.normal("exploration noise", n, copies, act)
-        return (torch.tanh(output) + self.agent.config.exploration_noise * noise).clamp(-1, 1)
+        return (torch.tanh(output) + self.agent.noise * noise).clamp(-1, 1)
 
 
 class _Deterministic(Policy):

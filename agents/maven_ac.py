@@ -36,7 +36,8 @@ from .base import Policy, Transition
 from .categorical import one_hot
 from .episode_latent import EpisodeExploration, EpisodeMean, LatentPolicy
 from .flat import Adam, Network
-from .ma_ac import MAAC, Fresh, MAACConfig
+from .fresh import Fresh
+from .ma_ac import MAAC, MAACConfig
 from .networks import StackedMLP
 from .replay import Batch
 from .settings import SettingError

@@ -4,91 +4,18 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from ..envs.base import TeamSpec
-from .base import Agent, Config, Transition
+from .base import Agent, Transition
 from .categorical import one_hot
 from .flat import Adam, Network
+from .off_policy_config import OffPolicyConfig
 from .replay import Batch, Replay
-from .settings import SettingError
 from .streams import Streams
-
-
-@dataclass(frozen=True)
-class OffPolicyConfig(Config):
-    """Shared settings; the values are those of the first author's public code for a later paper.
-
-    Source unless another is given: github.com/wjkim1202/intension_sharing, main.py and core.py. The VM3-AC
-    paper's own values stand in its appendix E, which no public text holds.
-    """
-
-    hidden: tuple[int, ...] = (128, 128)
-    """Hidden layers of every network."""
-    learning_rate: float = 3e-4
-    batch_size: int = 128
-    """Transitions a gradient step."""
-    buffer_size: int = 500_000
-    """Transitions kept a seed (the function's default there; its command line says 200 000)."""
-    discount: float = 0.99
-    target_rate: float = 0.005
-    """Weight of the new parameters in the moving averages."""
-    updates_per_step: float = 0.25
-    """Gradient steps per environment step of one copy."""
-    warm_up: int = 10_000
-    """Environment steps with uniformly random actions before learning starts."""
-    critic_input: Literal["observations", "state"] = "observations"
-    """What critics read besides actions; VM3-AC's x "denotes either", MADDPG joins the observations."""
-
-    share_parameters: bool = False
-    """Whether members with equally many observations share networks, told apart by a bias of their own."""
-    critic: Literal["joint", "attention"] = "joint"
-    """Critics read x and all actions, or attend over the others (Iqbal and Sha 2019)."""
-    attention_heads: int = 4
-    """Heads of attention critics (github.com/shariqiqbal2810/MAAC)."""
-
-    PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        # Ours: about four times cheaper for the same return at 100 000 steps of cooperative navigation.
-        "small": {
-            "hidden": (64, 64),
-            "learning_rate": 1e-3,
-            "target_rate": 0.01,
-            "discount": 0.95,
-            "warm_up": 2_000,
-        },
-    }
-
-    def __post_init__(self) -> None:
-        """Refuse values outside their range."""
-        for name, low, high in (
-            ("learning_rate", 0, None),
-            ("batch_size", 1, None),
-            ("buffer_size", self.batch_size, None),
-            ("discount", 0, 1),
-            ("target_rate", 0, 1),
-            ("updates_per_step", 0, None),
-            ("warm_up", 0, None),
-        ):
-            value = getattr(self, name)
-            if not value >= low or (high is not None and value > high):
-                span = f"at least {low}" if high is None else f"between {low} and {high}"
-                raise SettingError(f"setting {name!r} must be {span}, not {value!r}")
-        if not self.hidden or min(self.hidden) < 1:
-            raise SettingError(
-                f"setting 'hidden' needs at least one layer of positive width, not {self.hidden!r}"
-            )
-        attends = self.critic == "attention"
-        if self.attention_heads < 1 or (attends and self.hidden[-1] % self.attention_heads):
-            raise SettingError(
-                f"setting 'attention_heads' must divide the last of 'hidden' {self.hidden}, "
-                f"not {self.attention_heads}"
-            )
-        if attends and self.critic_input != "observations":
-            raise SettingError("setting 'critic' = 'attention' needs 'critic_input' = 'observations'")
 
 
 class OffPolicyAgent(Agent):
@@ -96,8 +23,6 @@ class OffPolicyAgent(Agent):
 
     config_class = OffPolicyConfig
     config: OffPolicyConfig
-    needs_next_observation: ClassVar[bool] = True
-    """Whether `learn` reads the members' next observations."""
     needs_following: ClassVar[bool] = False
     """Whether `learn` reads what the members did in the step after (`Batch.next_joint_action`)."""
 
@@ -152,6 +77,18 @@ class OffPolicyAgent(Agent):
         return batch.extra[row].unflatten(-1, (self.team.n_agents, -1)).transpose(1, 2) > 0
 
     @property
+    def needs_next_observation(self) -> bool:
+        """Whether `learn` reads the members' next observations."""
+        return True
+
+    @property
+    def noise(self) -> float:
+        """What `exploration_noise` is at present."""
+        end, start = self.config.exploration_noise, self.config.initial_noise
+        left = max(1 - self.n_steps / self.config.noise_steps, 0.0)
+        return end if start is None else end + (start - end) * left
+
+    @property
     def acting_networks(self) -> tuple[str, ...]:
         """Names of those of `networks` that policies read."""
         return ("actor",)
@@ -201,8 +138,10 @@ class OffPolicyAgent(Agent):
         self.n_steps += transition.action.shape[1]
 
     def update(self) -> dict[str, Tensor]:
-        """Do the gradient steps due: `updates_per_step` for every step since the warm-up."""
-        due = int(max(self.n_steps - self.config.warm_up, 0) * self.config.updates_per_step) - self._n_updates
+        """Do the gradient steps due: `updates_per_step` for every step since learning started."""
+        starts = self.config.learning_starts
+        steps = max(self.n_steps - (self.config.warm_up if starts is None else starts), 0)
+        due = int(steps * self.config.updates_per_step) - self._n_updates
         if due <= 0 or len(self.replay) < self.config.batch_size:
             return {}
         metrics = [self.learn(self.replay.sample(self.config.batch_size, self.streams)) for _ in range(due)]

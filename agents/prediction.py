@@ -15,7 +15,7 @@ from .building import pair_networks
 from .categorical import distribution_of, masked, with_every_own_action
 
 if TYPE_CHECKING:
-    from .ma_ac import Fresh
+    from .fresh import Fresh
     from .vm3ac import VM3AC
 
 
@@ -30,6 +30,7 @@ class Predictor:
         team, config = agent.team, agent.config
         n, obs, act = team.n_agents, team.observation_size, team.action_size
         pairs = [(i, j) for i in range(n) for j in range(n) if i != j]
+        self.agent = agent
         self.config, self.n_agents, self.action_size, self.is_discrete = config, n, act, agent.is_discrete
         self.source, self.target = torch.tensor(pairs, device=agent.device).reshape(-1, 2).T
         self.reversed = torch.tensor([pairs.index((j, i)) for i, j in pairs], device=agent.device)
@@ -38,9 +39,9 @@ class Predictor:
         self.network = pair_networks(team, config, pairs, sizes, agent.streams["init predictor"])
 
     @property
-    def weight(self) -> float:
-        """Beta / N, times the configured weight."""
-        return self.config.q_coef * self.config.beta / self.n_agents
+    def weight(self) -> Tensor | float:
+        """Beta / N, times the configured weight; (S, 1, 1) where beta is tuned."""
+        return self.agent.beta * self.config.q_coef / self.n_agents
 
     @property
     def slope(self) -> float:
@@ -97,6 +98,8 @@ class Predictor:
         return self.weight * both_ways.sum(2)
 
 
-def with_gradient_scaled(x: Tensor, factor: float) -> Tensor:
-    """`x` itself, whose gradient is multiplied by `factor` on its way back."""
+def with_gradient_scaled(x: Tensor, factor: Tensor | float) -> Tensor:
+    """`x` (S, ...) itself, whose gradient is multiplied by `factor`, or one a run, on its way back."""
+    if isinstance(factor, Tensor):
+        factor = factor.reshape(-1, *(1,) * (x.dim() - 1))
     return x.detach() + factor * (x - x.detach())

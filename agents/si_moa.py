@@ -36,7 +36,8 @@ from torch import Tensor
 from ..envs.base import TeamSpec
 from .building import member_networks
 from .flat import Adam, Network
-from .ma_ac import MAAC, Fresh, MAACConfig
+from .fresh import Fresh
+from .ma_ac import MAAC, MAACConfig
 from .replay import Batch
 from .settings import SettingError
 

@@ -38,8 +38,8 @@ from ..envs.base import TeamSpec
 from .acting import Exploration, MeanPolicy, with_latent
 from .base import Policy
 from .flat import Network
+from .fresh import Fresh
 from .latent import LATENTS, latent_source
-from .ma_ac import Fresh
 from .ma_sac import MASAC, MASACConfig
 from .marginal import mixture_log_density, mixture_log_probability
 from .prediction import Predictor

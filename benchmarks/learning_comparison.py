@@ -8,10 +8,13 @@ members of what they sum up in an episode; what counts is the gain over random p
 its own build.
 
 In the variant "equal" BenchMARL has the layers, learning rate, discount, averaging rate and batch of our
-preset "small", a network a member, and one gradient step in four steps, also during the 2,000 random steps in
-which ours does not learn yet. Exploration noise, MASAC's tuned temperature (ours is fixed), clipped
-gradients, ten copies (ours four) and the losses are its own. The variant "defaults" leaves it all but steps,
-gradient steps, batch and layer sizes.
+preset "small", a network a member, and one gradient step in four steps, from the first on. Ours is given by
+its settings (`Plan.settings`) what BenchMARL's algorithms are: every critic's gradient reaches every actor;
+MADDPG's noise falls from 0.8 to 0.01 of the range of actions, as theirs; MA-SAC bootstraps from action values
+and tunes its temperature from 1, to -1.8 nats a number of an action (better than -1 in a trial of four seeds;
+theirs is "auto").
+Clipped gradients, ten copies (ours four) and MADDPG's undelayed target actors remain its own. The variant
+"defaults" leaves it all but steps, gradient steps, batch and layer sizes.
 
 PYTHON is an interpreter of an environment of its own; `rival_learning.py` says what it needs. One process at
 a time, one thread each. Imports are not counted, evaluations are. On a busy machine compare processor time.

@@ -50,6 +50,19 @@ class Plan:
         if self.steps % self.every or self.every % self.rival_batch:
             raise ValueError(f"steps must be a multiple of {self.every}, not {self.steps}")
 
+    def settings(self, name: str) -> dict[str, Any]:
+        """What one of our agents is given beside its preset, so that it learns as BenchMARL's does."""
+        common = {"policy_gradient": "joint", "learning_starts": 0}
+        return common | {
+            "maddpg": {"initial_noise": 1.6, "exploration_noise": 0.02, "noise_steps": self.steps},
+            "ma_sac": {
+                "critic_target": "action_value",
+                "policy_q": "min",
+                "beta": 1.0,
+                "target_entropy": -1.8,
+            },
+        }[name]
+
     @property
     def task(self) -> dict[str, Any]:
         """Arguments of `simple_spread_v3.parallel_env`, continuous actions apart."""

@@ -15,7 +15,7 @@ import torch
 
 from .. import agents, envs
 from ..agents import Agent, Transition
-from ..agents.off_policy import OffPolicyConfig
+from ..agents.off_policy_config import OffPolicyConfig
 from ..envs import TeamEnv, copy_seeds
 from .evaluate import flattened, stacked
 from .learning_plan import Outcome, Plan, outcome
@@ -52,7 +52,7 @@ def ours(name: str, plan: Plan) -> Outcome:
     seeds = tuple(range(plan.seeds))
     env = simple_spread(plan, plan.seeds * plan.copies)
     arena = simple_spread(plan, plan.seeds * plan.episodes, EVALUATION_SEED)
-    agent = agents.make(name, env.team, seeds, preset=PRESET)
+    agent = agents.make(name, env.team, seeds, preset=PRESET, settings=plan.settings(name))
     policy = agent.policy("explore")
     observation, info = env.reset(seed=[s for seed in seeds for s in copy_seeds(seed, plan.copies)])
     starting = np.ones(env.num_envs, bool)

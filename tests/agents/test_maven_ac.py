@@ -7,7 +7,7 @@ import torch
 from coordbench.agents import SettingError, check_agent
 from coordbench.agents.categorical import one_hot
 from coordbench.agents.episode_latent import EPISODES, EpisodeLatent, LatentPolicy
-from coordbench.agents.ma_ac import Fresh
+from coordbench.agents.fresh import Fresh
 from coordbench.agents.replay import Batch
 from coordbench.agents.streams import Streams
 from tiny import agent, set_outputs, team, transition
