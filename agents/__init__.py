@@ -12,32 +12,41 @@ if TYPE_CHECKING:
     from .checks import check_agent, inspect_agent
     from .settings import SettingError
     from .single_seed import SingleSeedAgent, SingleSeedLearner
+    from .stored import PolicyFileError, StoredPolicy, load_policy, read_policy
 
 _LAZY = {
     "Agent": ".base",
     "Config": ".base",
     "Policy": ".base",
+    "PolicyFileError": ".stored",
     "SettingError": ".settings",
     "SingleSeedAgent": ".single_seed",
     "SingleSeedLearner": ".single_seed",
+    "StoredPolicy": ".stored",
     "Transition": ".base",
     "check_agent": ".checks",
     "inspect_agent": ".checks",
+    "load_policy": ".stored",
+    "read_policy": ".stored",
 }
 
 __all__ = [
     "Agent",
     "Config",
     "Policy",
+    "PolicyFileError",
     "SettingError",
     "SingleSeedAgent",
     "SingleSeedLearner",
+    "StoredPolicy",
     "Transition",
     "check_agent",
     "inspect_agent",
     "load",
+    "load_policy",
     "make",
     "names",
+    "read_policy",
     "summary",
 ]
 

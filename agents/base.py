@@ -154,7 +154,11 @@ class Agent(ABC):
         return {}
 
     def state_dict(self) -> dict[str, Any]:
-        """All it takes to go on exactly: networks, targets, optimisers, memory, schedules, generators."""
+        """All it takes to go on exactly: networks, targets, optimisers, memory, schedules, generators.
+
+        Tensors, arrays, numbers, strings, None, and dictionaries, lists, tuples and deques of them. It may
+        share memory with the agent: save or copy it before the agent's next step.
+        """
         return {}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:  # noqa: B027  (nothing to do by default)
@@ -167,8 +171,7 @@ class Agent(ABC):
             row: of the seed, in ``seeds``.
 
         Returns:
-            Tensors, numbers, strings, and lists and dictionaries of them: what ``torch.load`` reads with
-            ``weights_only=True``.
+            Tensors, numbers, strings, None, and lists and dictionaries (of string keys) of them.
         """
         del row
         return {}

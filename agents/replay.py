@@ -136,8 +136,8 @@ class Replay:
         return joint.unflatten(-1, (self.n_agents, -1)).transpose(1, 2).contiguous()
 
     def state_dict(self) -> dict[str, Any]:
-        """The filled part of the memory and the cursor."""
-        rows = {name: value[:, : self.filled].clone() for name, value in self.rows.items()}
+        """The filled part of the memory, not copied, and the cursor."""
+        rows = {name: value[:, : self.filled] for name, value in self.rows.items()}
         return {"rows": rows, "position": self.position, "copies": self.copies}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:

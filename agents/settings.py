@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass, replace
+from functools import cache
 from typing import Any, TypeVar, get_type_hints
 
 from ..envs.settings import fit, suggestion
@@ -23,7 +24,7 @@ def override(config: T, settings: Mapping[str, Any]) -> T:
             or whatever the dataclass's own `__post_init__` refuses.
     """
     assert is_dataclass(config)
-    hints = get_type_hints(type(config))
+    hints = _hints(type(config))
     known = [f.name for f in fields(config)]
     values = {}
     for name, value in settings.items():
@@ -35,3 +36,6 @@ def override(config: T, settings: Mapping[str, Any]) -> T:
         except ValueError as error:
             raise SettingError(str(error)) from error
     return replace(config, **values)  # type: ignore[type-var]  # is_dataclass does not narrow T
+
+
+_hints = cache(get_type_hints)

@@ -26,7 +26,7 @@ def write_atomically(path: Path, content: str | bytes) -> None:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
 def append_line(path: Path, line: str) -> None:
@@ -50,10 +50,26 @@ def append_line(path: Path, line: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     if is_new:
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
 
 
-def _sync_folder(folder: Path) -> None:
+def cut(path: Path, length: int) -> None:
+    """Cuts a file to its first `length` bytes and waits until that is on the disk.
+
+    Raises:
+        ValueError: the file is shorter; one that does not exist has length 0.
+        OSError: the file cannot be written.
+    """
+    size = path.stat().st_size if path.exists() else 0
+    if size < length:
+        raise ValueError(f"{path} holds {size} bytes, {length} are expected")
+    if size > length:
+        with path.open("r+b") as file:
+            file.truncate(length)
+            os.fsync(file.fileno())
+
+
+def sync_folder(folder: Path) -> None:
     """Makes a rename or a new file in ``folder`` durable; Windows cannot open folders and needs no call."""
     if os.name == "nt":
         return

@@ -165,7 +165,7 @@ def read_run(folder: Path) -> Run:
     Raises:
         RecordError: a corrupt record, or one that belongs elsewhere.
     """
-    meta = _read_object(folder / RUN_FILE, schema.check_run)
+    meta = read_object(folder / RUN_FILE, schema.check_run)
     suite, task, cell, seed = folder.parts[-4:]
     said = (meta["suite"], meta["task"]["id"], f"seed_{meta['seed']}")
     if (suite, task, seed) != said or not cell.endswith(f"-{meta['settings_hash']}"):
@@ -176,9 +176,9 @@ def read_run(folder: Path) -> Run:
     evaluations, torn = _read_evaluations(folder / EVALUATIONS_FILE)
     done = failed = None
     if (folder / DONE_FILE).exists():
-        done = _read_object(folder / DONE_FILE, schema.check_done)
+        done = read_object(folder / DONE_FILE, schema.check_done)
     elif (folder / FAILED_FILE).exists():
-        failed = _read_object(folder / FAILED_FILE, schema.check_failed)
+        failed = read_object(folder / FAILED_FILE, schema.check_failed)
     return Run(
         path=folder,
         meta=meta,
@@ -190,7 +190,8 @@ def read_run(folder: Path) -> Run:
     )
 
 
-def _read_object(path: Path, check: Callable[[Mapping[str, Any]], None]) -> dict[str, Any]:
+def read_object(path: Path, check: Callable[[Mapping[str, Any]], None]) -> dict[str, Any]:
+    """The JSON object in a run's file; RecordError, one line, unless it is there and passes ``check``."""
     return _parse(_read_bytes(path), check, str(path), path.parent)
 
 

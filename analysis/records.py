@@ -5,7 +5,9 @@
 - ``run.json``: settings, versions and machine; written once, atomically.
 - ``evaluations.jsonl``: one line an evaluation with every episode's return; append-only, each line synced.
 - ``positions.jsonl``: where members were after a few steps, where that says something; see `positions`.
-- ``policy.pt``: what the run has learned, if its agent can keep that; nothing here reads it.
+- ``policy.safetensors``, ``best.safetensors``: what the run has learned at its end and at its best
+  evaluation, if its agent can keep that; nothing here reads it.
+- ``absolute.json``: the best weights evaluated once more; see `absolute`.
 - ``done.json`` when the run reached its steps, ``failed.json`` when an error stopped it.
 
 Field names and types: ``schema.py``. No name is random or dated, so the folder of a run can be computed.
@@ -15,19 +17,22 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from . import schema
-from .files import append_line, write_atomically
+from .files import append_line, cut, write_atomically
 from .reading import Evaluation, Run, Status, read_run, read_runs
 from .schema import (
+    ABSOLUTE_FILE,
+    BEST_FILE,
     DONE_FILE,
     EVALUATIONS_FILE,
     FAILED_FILE,
+    OLD_POLICY_FILE,
     POLICY_FILE,
     POSITIONS_FILE,
     RUN_FILE,
@@ -44,6 +49,14 @@ __all__ = [
     "run_folder",
     "settings_hash",
 ]
+
+
+_FILES = (
+    *(RUN_FILE, EVALUATIONS_FILE, POSITIONS_FILE, POLICY_FILE, BEST_FILE, ABSOLUTE_FILE),
+    *(OLD_POLICY_FILE, DONE_FILE, FAILED_FILE),
+)
+
+_GROWING_FILES = (EVALUATIONS_FILE, POSITIONS_FILE)
 
 
 def settings_hash(mapping: Mapping[str, Any]) -> str:
@@ -125,14 +138,57 @@ class RunFolder:
         with _writing(path):
             append_line(path, schema.to_json(content))
 
-    def keep_policy(self, content: bytes) -> None:
-        """Writes ``policy.pt``; before ``finish``, so that a run that is done has it."""
-        with _writing(self.path / POLICY_FILE):
-            write_atomically(self.path / POLICY_FILE, content)
+    def keep_policy(self, content: bytes, *, best: bool = False) -> None:
+        """Writes the policy of the end, or the best one; before ``finish``: a run that is done has them."""
+        path = self.path / (BEST_FILE if best else POLICY_FILE)
+        with _writing(path):
+            write_atomically(path, content)
 
-    def finish(self, steps: int, updates: int, seconds: float) -> None:
-        """Marks the run as complete after so many environment steps, updates and seconds."""
+    def keep_absolute(self, absolute: Mapping[str, Any]) -> None:
+        """Writes ``absolute.json``; before ``finish``.
+
+        Args:
+            absolute: ``step`` and ``chosen_return`` of the evaluation that was the best one, ``start_seed``,
+                ``mode``, and ``return``, ``episode_length`` and ``metrics`` as ``append`` takes them.
+
+        Raises:
+            RecordError: a field is missing or wrong, or a return is not finite.
+        """
+        path = self.path / ABSOLUTE_FILE
+        content = _checked(absolute, schema.check_absolute, path)
+        with _writing(path):
+            write_atomically(path, schema.to_json(content) + "\n")
+
+    def cursor(self) -> dict[str, int]:
+        """How far the records have come: the length in bytes of each file that grows."""
+        return {
+            name: path.stat().st_size if (path := self.path / name).exists() else 0 for name in _GROWING_FILES
+        }
+
+    def cut(self, cursor: Mapping[str, int]) -> None:
+        """Drops what has been appended since a ``cursor`` was taken.
+
+        Raises:
+            RecordError: the records do not reach as far as the cursor.
+        """
+        for name in _GROWING_FILES:
+            with _writing(self.path / name):
+                try:
+                    cut(self.path / name, cursor.get(name, 0))
+                except ValueError as error:
+                    raise RecordError(f"{error}: records are missing") from error
+
+    def finish(self, steps: int, updates: int, seconds: float, resumed_at: Sequence[int] = ()) -> None:
+        """Marks the run as complete.
+
+        Args:
+            steps: environment steps.
+            updates: gradient steps.
+            seconds: wall time, that of all sittings together.
+            resumed_at: environment steps at which the training went on after it had been stopped or killed.
+        """
         done = {"steps": steps, "updates": updates, "seconds": seconds}
+        done |= {"resumed_at": list(resumed_at)} if resumed_at else {}
         self._mark(DONE_FILE, _checked(done, schema.check_done, self.path / DONE_FILE))
 
     def fail(self, reason: str, step: int, traceback: str = "") -> None:
@@ -140,9 +196,14 @@ class RunFolder:
         failed = {"reason": reason, "step": step, "traceback": traceback}
         self._mark(FAILED_FILE, _checked(failed, schema.check_failed, self.path / FAILED_FILE))
 
+    def reopen(self) -> None:
+        """Makes a failed run one that is still to be done; its records stay."""
+        with _writing(self.path / FAILED_FILE):
+            (self.path / FAILED_FILE).unlink(missing_ok=True)
+
     def clear(self) -> None:
         """Removes this run's records (nothing else in the folder), so that ``start`` can begin again."""
-        for name in (RUN_FILE, EVALUATIONS_FILE, POSITIONS_FILE, POLICY_FILE, DONE_FILE, FAILED_FILE):
+        for name in _FILES:
             with _writing(self.path / name):
                 if self.path.is_dir():
                     (self.path / name).unlink(missing_ok=True)

@@ -12,9 +12,13 @@ FORMAT = 1
 
 RUN_FILE, EVALUATIONS_FILE = "run.json", "evaluations.jsonl"
 DONE_FILE, FAILED_FILE = "done.json", "failed.json"
-POLICY_FILE = "policy.pt"
+POLICY_FILE, BEST_FILE = "policy.safetensors", "best.safetensors"
+"""What the run has learned at its end and at its best evaluation; opaque to analysis."""
+OLD_POLICY_FILE = "policy.pt"
+"""What earlier versions wrote; it is no longer read."""
+ABSOLUTE_FILE = "absolute.json"
+"""The best weights evaluated once more; runs of earlier versions have none."""
 POSITIONS_FILE = "positions.jsonl"
-"""What the run has learned, opaque to analysis; only ``benchmarks`` reads it."""
 
 _NUMBER = (int, float)
 
@@ -49,6 +53,15 @@ _EVALUATION_FIELDS: dict[str, Any] = {
     "metrics": dict,
     "training": dict,
 }
+_ABSOLUTE_FIELDS: dict[str, Any] = {
+    "step": int,
+    "chosen_return": _NUMBER,
+    "start_seed": int,
+    "mode": str,
+    "return": list,
+    "episode_length": list,
+    "metrics": dict,
+}
 _DONE_FIELDS: dict[str, Any] = {"steps": int, "updates": int, "seconds": _NUMBER}
 _FAILED_FIELDS: dict[str, Any] = {"reason": str, "step": int, "traceback": str}
 
@@ -76,15 +89,15 @@ def check_evaluation(evaluation: Mapping[str, Any]) -> None:
     Returns and episode lengths must be finite numbers, one an episode; metrics and training may be None.
     """
     _check_fields(evaluation, _EVALUATION_FIELDS, "")
-    episodes = len(evaluation["return"])
-    if episodes == 0:
-        raise ValueError("field 'return' holds no episode")
-    _check_numbers(evaluation["return"], "return", episodes, none_allowed=False)
-    _check_numbers(evaluation["episode_length"], "episode_length", episodes, none_allowed=False)
-    for name, values in evaluation["metrics"].items():
-        _check_numbers(values, f"metrics.{name}", episodes, none_allowed=True)
+    _check_episodes(evaluation)
     training = list(evaluation["training"].values())
     _check_numbers(training, "training", len(training), none_allowed=True)
+
+
+def check_absolute(absolute: Mapping[str, Any]) -> None:
+    """Raises ValueError unless ``absolute`` is the content of an ``absolute.json``."""
+    _check_fields(absolute, _ABSOLUTE_FIELDS, "")
+    _check_episodes(absolute)
 
 
 def check_done(done: Mapping[str, Any]) -> None:
@@ -139,6 +152,16 @@ def plain(value: Any) -> Any:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON; records hold null instead")
+
+
+def _check_episodes(evaluation: Mapping[str, Any]) -> None:
+    episodes = len(evaluation["return"])
+    if episodes == 0:
+        raise ValueError("field 'return' holds no episode")
+    _check_numbers(evaluation["return"], "return", episodes, none_allowed=False)
+    _check_numbers(evaluation["episode_length"], "episode_length", episodes, none_allowed=False)
+    for name, values in evaluation["metrics"].items():
+        _check_numbers(values, f"metrics.{name}", episodes, none_allowed=True)
 
 
 def _check_fields(mapping: Mapping[str, Any], fields: Mapping[str, Any], prefix: str) -> None:

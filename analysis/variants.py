@@ -18,12 +18,17 @@ def cell_of(run: Run) -> Cell:
     return run.task_id, run.agent_id, run.settings_hash
 
 
+def is_external(run: Run) -> bool:
+    """Whether it was trained elsewhere and imported; its provenance says from what ``source``."""
+    return "source" in run.meta["provenance"]
+
+
 def variant_labels(runs: Iterable[Run]) -> dict[Cell, str]:
     """A name for the agent of every cell, the same on all tasks for the same variant.
 
     An agent with one settings hash a task keeps its plain name. Where a task has several, the settings in
     which they differ are appended on every task, e.g. ``vm3ac [beta=0.2]``, and the hash where no recorded
-    setting differs.
+    setting differs. External runs are apart from ours of the same name: ``maddpg (external)``.
 
     Args:
         runs: those of one table.
@@ -32,9 +37,10 @@ def variant_labels(runs: Iterable[Run]) -> dict[Cell, str]:
         Cell to label.
     """
     settings = {cell_of(run): _settings(run.meta) for run in runs}
+    titles = {cell_of(run): run.agent_id + (" (external)" if is_external(run) else "") for run in runs}
     siblings: dict[tuple[str, str], list[Cell]] = defaultdict(list)
     for cell in sorted(settings):
-        siblings[cell[:2]].append(cell)
+        siblings[cell[0], titles[cell]].append(cell)
     differing: dict[str, set[str]] = defaultdict(set)
     for (_, agent), cells in siblings.items():
         names = {name for cell in cells for name in settings[cell]}

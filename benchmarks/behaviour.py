@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -57,6 +57,14 @@ class Behaviour:
                     {"step": step, "updates": agent.n_updates, **frame, "positions": places[row]}
                 )
         return measure(agent, episodes.observation, episodes.mask)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What is still to be measured."""
+        return {"left": list(self._left)}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take up a state made by `state_dict`."""
+        self._left = list(state["left"])
 
 
 def positions(agent: Agent, arena: envs.TeamEnv) -> tuple[dict[str, Any], list[list[Any]]] | None:

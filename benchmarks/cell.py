@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, fields
+from functools import cached_property
+from typing import Any, Self
 
+from ..agents.settings import SettingError, override
 from ..analysis.records import settings_hash
 from .errors import SuiteError
 
@@ -19,18 +21,31 @@ class Evaluation:
         episodes: episodes an evaluation.
         score_last: a run's return is the mean of so many last evaluations.
         mode: the agent's way to act.
+        absolute: whether the best weights are evaluated once more at the end, on ten times the episodes.
     """
 
     every: int
     episodes: int
     score_last: int
     mode: str = "greedy"
+    absolute: bool = True
 
     def __post_init__(self) -> None:
         """Refuse counts below one."""
         for name in ("every", "episodes", "score_last"):
             if getattr(self, name) < 1:
                 raise SuiteError(f"evaluation.{name} must be at least 1, not {getattr(self, name)}")
+
+    def changed(self, settings: Mapping[str, Any]) -> Self:
+        """A copy with `settings` in place of its values.
+
+        Raises:
+            SuiteError: an unknown name, or a value of the wrong type or range.
+        """
+        try:
+            return override(self, settings)
+        except SettingError as error:
+            raise SuiteError(f"evaluation: {error}") from error
 
 
 @dataclass(frozen=True)
@@ -76,8 +91,19 @@ class Cell:
         """The agent's name as a part of a path: `module.Class` for `module:Class`."""
         return self.agent.replace(":", ".")
 
-    @property
+    @cached_property
     def settings_hash(self) -> str:
-        """Hash of everything that decides a run but its seed and the name of the suite."""
-        decisive = {key: value for key, value in asdict(self).items() if key not in ("suite", "variant")}
-        return settings_hash(decisive)
+        """Hash of everything that decides a run but its seed and the name of the suite.
+
+        `Evaluation.absolute` is left out: it comes after everything else and changes nothing in it.
+        """
+        decisive = {one.name: getattr(self, one.name) for one in fields(self)}
+        del decisive["suite"], decisive["variant"]
+        evaluation = {one.name: getattr(self.evaluation, one.name) for one in fields(self.evaluation)}
+        del evaluation["absolute"]
+        return settings_hash(decisive | {"evaluation": evaluation})
+
+    @property
+    def place(self) -> str:
+        """Its folder below that of the suite: `task/agent-hash`."""
+        return f"{self.task}/{self.agent_label}-{self.settings_hash}"

@@ -43,7 +43,7 @@ def parse_names(text: str | None) -> list[str]:
 
 
 def parse_set(assignment: str, agents: Iterable[str], tasks: Iterable[str]) -> Override:
-    """An override from `AGENT.SETTING=VALUE` or `task.TASK.SETTING=VALUE`.
+    """An override from `AGENT.SETTING=VALUE`, `task.TASK.SETTING=VALUE` or `evaluation.SETTING=VALUE`.
 
     Args:
         assignment: the value is read as TOML (`0.1`, `true`, `[64, 64]`); what is no TOML is a string.
@@ -57,8 +57,11 @@ def parse_set(assignment: str, agents: Iterable[str], tasks: Iterable[str]) -> O
     owner, dot, setting = key.rpartition(".")
     if not (equals and dot and owner and setting and value):
         raise SuiteError(
-            f"cannot read --set {assignment!r}; write AGENT.SETTING=VALUE or task.TASK.SETTING=VALUE"
+            f"cannot read --set {assignment!r}; write AGENT.SETTING=VALUE, task.TASK.SETTING=VALUE or "
+            "evaluation.SETTING=VALUE"
         )
+    if owner == "evaluation":
+        return Override(evaluation={setting: parse_value(value)})
     if owner.startswith("task."):
         task, known = owner.removeprefix("task."), list(tasks)
         if task not in known:

@@ -11,7 +11,14 @@ from .. import agents, envs
 from .choices import parse_names
 from .command import Bench, stop
 from .coordination_report import coordination
+from .determinism_report import check_determinism
+from .evaluation_report import evaluate_command
+from .exchange import export, import_runs
+from .leaderboard_command import leaderboard
+from .policy_export import export_policy
 from .suite_file import read_suite, suite_names
+from .sweep_commands import logs, retry, run, status
+from .track import track
 
 _PATH = click.Path(path_type=Path)
 
@@ -31,6 +38,14 @@ def main(debug: bool) -> None:
 
 
 main.add_command(coordination)
+main.add_command(evaluate_command)
+main.add_command(leaderboard)
+main.add_command(export_policy)
+for _command in (check_determinism, export, import_runs, track):
+    main.add_command(_command)
+
+for _command in (run, status, logs, retry):
+    main.add_command(_command)
 
 _suite = click.option(
     "--suite", default="coordination", show_default=True, metavar="NAME", help="A suite, or a .toml file."
@@ -38,68 +53,6 @@ _suite = click.option(
 _results = click.option(
     "--results", type=_PATH, default="results", show_default=True, help="Folder of the records."
 )
-
-
-@main.command()
-@_suite
-@click.option("--budget", metavar="NAME", help="E.g. smoke, quick, paper.  [default: the suite's]")
-@click.option("--agents", "agent_list", metavar="A,B", help="Instead of the suite's; module:Class works.")
-@click.option("--tasks", metavar="X,Y", help="Only these of the suite's.")
-@click.option("--seeds", metavar="SEEDS", help="0-6, 3 or 0,2,5.  [default: the suite's]")
-@click.option(
-    "--set",
-    "settings",
-    metavar="KEY=VALUE",
-    multiple=True,
-    help="AGENT.SETTING=VALUE or task.TASK.SETTING=VALUE; may be repeated.",
-)
-@_results
-@click.option(
-    "--workers", type=click.IntRange(1), help="Processes of one thread each.  [default: one a core]"
-)
-@click.option(
-    "--stack", type=click.IntRange(1), default=4, show_default=True, help="Most seeds trained in one process."
-)
-@click.option("--device", default="cpu", show_default=True, help="Torch device of the agents.")
-@click.option("--retry-failed", is_flag=True, help="Train failed runs again.")
-@click.option("--dry-run", is_flag=True, help="Show what would be trained, and train nothing.")
-def run(
-    suite: str,
-    budget: str | None,
-    agent_list: str | None,
-    tasks: str | None,
-    seeds: str | None,
-    settings: tuple[str, ...],
-    results: Path,
-    workers: int | None,
-    stack: int,
-    device: str,
-    retry_failed: bool,
-    dry_run: bool,
-) -> None:
-    """Train what is missing of a suite, then make its leaderboard.
-
-    Runs that are done are skipped, so the same command goes on after an interruption.
-
-    Example: bench run --agents vm3ac,ma_sac --seeds 0-2 --set vm3ac.beta=0.2
-    """
-    from .run import Request, run_suite
-
-    request = Request(
-        suite=suite,
-        budget=budget,
-        agents=agent_list,
-        tasks=tasks,
-        seeds=seeds,
-        settings=settings,
-        results=results,
-        workers=workers,
-        stack=stack,
-        device=device,
-        retry_failed=retry_failed,
-        dry_run=dry_run,
-    )
-    sys.exit(run_suite(request))
 
 
 @main.command("list")
@@ -123,21 +76,6 @@ def list_names(kind: str | None) -> None:
         click.echo("agents")
         for name in agents.names():
             click.echo(f"  {name:28} {agents.summary(name)}")
-
-
-@main.command()
-@_results
-@click.option("--out", type=_PATH, required=True, help="Folder of the tables.")
-@click.option("--suite", metavar="NAME", help="Only this suite.")
-@click.option("--budget", metavar="NAME", help="Only this budget.")
-def leaderboard(results: Path, out: Path, suite: str | None, budget: str | None) -> None:
-    """Make the tables (CSV and Markdown) of a results folder.
-
-    Example: bench leaderboard --results results --out tables --budget quick
-    """
-    from .run import show_leaderboard
-
-    show_leaderboard(results, out, suite, budget)
 
 
 @main.command()

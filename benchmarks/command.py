@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Any, NoReturn
 
@@ -17,6 +18,9 @@ class Bench(click.Group):
             return super().invoke(ctx)
         try:
             return super().invoke(ctx)
+        except BrokenPipeError:  # whoever reads our output has had enough, as `head` does
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(1)
         except OSError as error:
             place = f"{error.filename}: " if error.filename else ""
             stop(f"{place}{error.strerror or error}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,12 @@ from ..envs import TeamEnv, copy_seeds
 
 EVALUATION_SEED = 0x5EED_E7A1
 """Start states of all evaluations. Training seeds are small integers, so the two never meet."""
+
+ABSOLUTE_SEED = 0x5EED_AB50
+"""Start states of evaluations that must not know the others': absolute metric and `bench evaluate`."""
+
+MOST_COPIES = 500
+"""Episodes that `evaluate_many` plays at once."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +47,12 @@ Spectator = Callable[[np.ndarray, np.ndarray], None]
 
 
 def evaluate(
-    env: TeamEnv, agent: Agent, mode: str = "greedy", spectator: Spectator | None = None
+    env: TeamEnv,
+    agent: Agent,
+    mode: str = "greedy",
+    spectator: Spectator | None = None,
+    starts: Sequence[int] | None = None,
+    policy_seed: int = 0,
 ) -> Episodes:
     """Play one episode in every copy of `env`, which holds as many for each seed.
 
@@ -50,11 +61,14 @@ def evaluate(
         agent: acts for S seeds.
         mode: the agent's way to act.
         spectator: sees every step; `env` holds what can be seen.
+        starts: streams of the episodes of each seed, `EVALUATION_SEED`'s if None.
+        policy_seed: of the policy's own noise, if it has any.
     """
     n_seeds = len(agent.seeds)
     episodes = env.num_envs // n_seeds
-    policy = agent.policy(mode, seed=0)
-    observation, info = env.reset(seed=copy_seeds(EVALUATION_SEED, episodes) * n_seeds)
+    policy = agent.policy(mode, seed=policy_seed)
+    chosen = copy_seeds(EVALUATION_SEED, episodes) if starts is None else list(starts)
+    observation, info = env.reset(seed=chosen * n_seeds)
     returns, lengths = np.zeros(env.num_envs), np.zeros(env.num_envs, np.int64)
     metrics = {name: np.zeros(env.num_envs) for name in env.team.metrics}
     playing = np.ones(env.num_envs, bool)
@@ -86,6 +100,37 @@ def evaluate(
         lengths.reshape(rows),
         {k: v.reshape(rows) for k, v in metrics.items()},
         *halfway,
+    )
+
+
+def evaluate_many(
+    make_env: Callable[[int], TeamEnv], agent: Agent, mode: str, episodes: int, start_seed: int
+) -> Episodes:
+    """Play so many episodes, `MOST_COPIES` at once; the same numbers on every call.
+
+    With `EVALUATION_SEED` and the number of episodes of an evaluation, they are that evaluation's.
+
+    Args:
+        make_env: an environment of so many copies.
+        agent: acts for one seed.
+        mode: the agent's way to act.
+        episodes: how many.
+        start_seed: of the start states and, with the number of the part, of the policy's own noise.
+    """
+    starts, parts = copy_seeds(start_seed, episodes), []
+    for number, first in enumerate(range(0, episodes, MOST_COPIES)):
+        chosen = starts[first : first + MOST_COPIES]
+        env = make_env(len(chosen))
+        policy_seed = (start_seed - EVALUATION_SEED + number) % 2**32
+        parts.append(evaluate(env, agent, mode, None, chosen, policy_seed))
+        env.close()
+    masks = [part.mask for part in parts if part.mask is not None]
+    return Episodes(
+        np.concatenate([part.returns for part in parts], 1),
+        np.concatenate([part.lengths for part in parts], 1),
+        {name: np.concatenate([part.metrics[name] for part in parts], 1) for name in parts[0].metrics},
+        torch.cat([part.observation for part in parts], 1),
+        torch.cat(masks, 1) if masks else None,
     )
 
 

@@ -52,16 +52,22 @@ class Plan:
 
     def settings(self, name: str) -> dict[str, Any]:
         """What one of our agents is given beside its preset, so that it learns as BenchMARL's does."""
-        common = {"policy_gradient": "joint", "learning_starts": 0}
-        return common | {
-            "maddpg": {"initial_noise": 1.6, "exploration_noise": 0.02, "noise_steps": self.steps},
+        common = {
+            "policy_gradient": "joint",
+            "learning_starts": 0,
+            "initial_noise": 1.6,
+            "noise_steps": self.steps,
+        }
+        own = {
+            "maddpg": {"exploration_noise": 0.02},
             "ma_sac": {
                 "critic_target": "action_value",
                 "policy_q": "min",
-                "beta": 1.0,
+                "beta": 0.2,
                 "target_entropy": -1.8,
             },
-        }[name]
+        }
+        return common | own[name]
 
     @property
     def task(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What a sweep shows while it runs, read from the records: bars on a terminal, plain lines elsewhere."""
+"""What a sweep shows while it runs, read from the records: plain lines here, bars in `live_progress`."""
 
 from __future__ import annotations
 
@@ -9,15 +9,11 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from ..analysis.records import RunFolder
 from ..analysis.schema import EVALUATIONS_FILE
-
-if TYPE_CHECKING:
-    from rich.console import Console, RenderableType
-
-    from .sweep import Stack
+from .stack import Stack
 
 LINE_SECONDS = 30.0
 """Shortest time between two lines of overall progress."""
@@ -26,12 +22,24 @@ _TAIL_BYTES = 1 << 16
 
 @dataclass
 class Job:
-    """A running stack, as far as its records tell."""
+    """A running stack, as far as its records tell.
+
+    Attributes:
+        stack: what is trained.
+        folders: of its runs.
+        began: when this sweep saw it begin, by the clock of the progress.
+        where: host and process, if another sweep trains it.
+        step: environment steps of each run so far.
+        first_step: steps that were done before.
+        last_return: mean return at the last evaluation.
+    """
 
     stack: Stack
     folders: Sequence[RunFolder]
     began: float
+    where: str = ""
     step: float = 0.0
+    first_step: float = 0.0
     last_return: float | None = None
 
     def look(self) -> None:
@@ -46,6 +54,11 @@ class Job:
         """How much of it is done, 0 to 1."""
         return min(self.step / self.stack.cell.steps, 1.0)
 
+    @property
+    def new_share(self) -> float:
+        """How much of it has been done since it was first seen."""
+        return max(self.share - self.first_step / self.stack.cell.steps, 0.0)
+
 
 class Progress(ABC):
     """Keeps account of a sweep; a subclass shows it. A context manager for as long as it shows something.
@@ -59,11 +72,16 @@ class Progress(ABC):
         self.clock = clock
         self.began = clock()
         self.jobs: list[Job] = []
-        self.n_ended = 0
         self.n_runs = sum(len(stack.seeds) for stack in stacks)
-        self._open = Counter(key for stack in stacks for key in [_key(stack)] * len(stack.seeds))
-        self._steps_ended = self._cost_ended = 0.0
-        self._cost = sum(stack.cost for stack in stacks)
+        self._ended: set[tuple[str, int]] = set()
+        self._open = Counter(stack.cell.place for stack in stacks for _ in stack.seeds)
+        self._steps_ended = self._new_cost_ended = 0.0
+        self._cost_left = float(sum(stack.cost for stack in stacks))
+
+    @property
+    def n_ended(self) -> int:
+        """Runs that are done or have failed."""
+        return len(self._ended)
 
     def __enter__(self) -> Self:
         """Begin to show."""
@@ -73,9 +91,18 @@ class Progress(ABC):
         """Leave the screen tidy."""
         return
 
-    def start(self, stack: Stack, folders: Sequence[RunFolder]) -> None:
-        """A stack begins."""
-        self.jobs.append(Job(stack, folders, self.clock()))
+    def start(self, stack: Stack, folders: Sequence[RunFolder], where: str = "") -> None:
+        """A stack begins, here or, if `where` says so, in another sweep."""
+        job = Job(stack, folders, self.clock(), where)
+        job.look()
+        job.first_step = job.step
+        self.jobs.append(job)
+        if where:
+            self.started_elsewhere(job)
+
+    @abstractmethod
+    def started_elsewhere(self, job: Job) -> None:
+        """Say that another sweep trains a stack."""
 
     def poll(self) -> None:
         """Look at the records and show what is new."""
@@ -83,37 +110,46 @@ class Progress(ABC):
             job.look()
         self.show()
 
-    def end(self, stack: Stack, retry: str = "") -> None:
-        """A stack has ended, or is to be tried again for the reason given."""
-        job = next(job for job in self.jobs if job.stack == stack)
+    def end(self, stack: Stack, retry: str = "", quietly: bool = False) -> None:
+        """A stack has ended, or is left for the reason given, or just is not watched any longer."""
+        job = next(job for job in self.jobs if job.stack.key == stack.key)
         job.look()
         self.jobs.remove(job)
-        statuses = Counter(folder.status for folder in job.folders)
-        n_ended = statuses["done"] + statuses["failed"]
-        self.n_ended += n_ended
-        self._open[_key(stack)] -= n_ended
-        self._steps_ended += n_ended * job.step
-        self._cost_ended += n_ended * stack.cost / len(stack.seeds)
+        statuses = {seed: folder.status for seed, folder in zip(stack.seeds, job.folders, strict=True)}
+        for seed, status in statuses.items():
+            run = stack.cell.place, seed
+            if status in ("done", "failed") and run not in self._ended:
+                self._ended.add(run)
+                self._open[stack.cell.place] -= 1
+                self._cost_left -= stack.cost / len(stack.seeds)
+        self._steps_ended += max(job.step - job.first_step, 0) * len(stack.seeds)
+        self._new_cost_ended += job.new_share * stack.cost
         if retry:
-            self.say(f"{describe(stack)}: {retry}")
-            return
-        outcome = f"{statuses['failed']} of {len(stack.seeds)} runs failed, " if statuses["failed"] else ""
-        took = duration(self.clock() - job.began)
-        self.say(
-            f"[{self.n_ended}/{self.n_runs}] {describe(stack)}: "
-            f"{outcome}return {number(job.last_return)}, {took}"
-        )
+            self.say(f"{stack.title}: {retry}")
+        elif not quietly:
+            n_failed = sum(status == "failed" for status in statuses.values())
+            outcome = f"{n_failed} of {len(stack.seeds)} runs failed, " if n_failed else ""
+            place = f", on {job.where}" if job.where else ""
+            self.say(
+                f"[{self.n_ended}/{self.n_runs}] {stack.title}: {outcome}return {number(job.last_return)}, "
+                f"{duration(self.clock() - job.began)}{place}"
+            )
 
     def overall(self) -> str:
         """Cells and runs done, environment steps of all runs a second, time left."""
         seconds = max(self.clock() - self.began, 1e-9)
-        steps = self._steps_ended + sum(job.step * len(job.folders) for job in self.jobs)
-        cost = self._cost_ended + sum(job.share * job.stack.cost for job in self.jobs)
-        left = duration(seconds * (self._cost - cost) / cost) if cost else "unknown"
+        steps = self._steps_ended + sum(
+            max(job.step - job.first_step, 0) * len(job.folders) for job in self.jobs
+        )
+        new = self._new_cost_ended + sum(job.new_share * job.stack.cost for job in self.jobs)
+        to_do = self._cost_left - sum(job.share * job.stack.cost for job in self.jobs)
+        left = duration(seconds * max(to_do, 0.0) / new) if new else "unknown"
         n_cells = sum(n_open <= 0 for n_open in self._open.values())
+        elsewhere = sum(bool(job.where) for job in self.jobs)
+        others = f", {elsewhere} {'stack' if elsewhere == 1 else 'stacks'} elsewhere" if elsewhere else ""
         return (
             f"{n_cells} of {len(self._open)} cells, {self.n_ended} of {self.n_runs} runs done, "
-            f"{steps / seconds:,.0f} steps/s, time left {left}"
+            f"{steps / seconds:,.0f} steps/s{others}, time left {left}"
         )
 
     @abstractmethod
@@ -137,59 +173,14 @@ class PlainProgress(Progress):
         if self.clock() - self._spoke >= LINE_SECONDS:
             self.say(self.overall())
 
+    def started_elsewhere(self, job: Job) -> None:
+        """Say who trains it."""
+        self.say(f"{job.stack.title}: trained on {job.where}; waiting for it")
+
     def say(self, line: str) -> None:
         """Print the line at once."""
         print(line, flush=True)
         self._spoke = self.clock()
-
-
-class LiveProgress(Progress):
-    """A bar for every running stack, and lines above them for those that have ended."""
-
-    def __init__(
-        self, stacks: Sequence[Stack], console: Console, clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        from rich.live import Live
-
-        super().__init__(stacks, clock)
-        self._live = Live(console=console, auto_refresh=False, transient=True)
-
-    def __enter__(self) -> Self:
-        """Take over the lower part of the terminal."""
-        self._live.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Give it back."""
-        self._live.stop()
-
-    def show(self) -> None:
-        """Draw the bars."""
-        self._live.update(self._draw(), refresh=True)
-
-    def say(self, line: str) -> None:
-        """Print above the bars."""
-        self._live.update(self._draw())
-        self._live.console.print(line, markup=False, highlight=False)
-
-    def _draw(self) -> RenderableType:
-        from rich.console import Group
-        from rich.progress_bar import ProgressBar
-        from rich.table import Table
-        from rich.text import Text
-
-        table = Table.grid(padding=(0, 1))
-        for job in self.jobs:
-            cell = job.stack.cell
-            table.add_row(
-                cell.title,
-                cell.task,
-                span(job.stack.seeds),
-                ProgressBar(total=1.0, completed=job.share, width=20),
-                f"{job.step:,.0f}/{cell.steps:,}",
-                f"return {number(job.last_return)}",
-            )
-        return Group(table, Text(self.overall()))
 
 
 def last_evaluation(folder: RunFolder) -> dict[str, Any] | None:
@@ -203,24 +194,6 @@ def last_evaluation(folder: RunFolder) -> dict[str, Any] | None:
         return None
     # the last piece is empty or torn; a line that is longer than the tail cannot be read
     return json.loads(lines[-2]) if len(lines) > (2 if size > _TAIL_BYTES else 1) else None
-
-
-def _key(stack: Stack) -> tuple[str, str, str]:
-    return stack.cell.task, stack.cell.agent, stack.cell.settings_hash
-
-
-def describe(stack: Stack) -> str:
-    """Agent, task and seeds."""
-    return f"{stack.cell.title} on {stack.cell.task}, {span(stack.seeds)}"
-
-
-def span(seeds: Sequence[int]) -> str:
-    """Seeds in short: `seed 3`, `seeds 0-3`, `seeds 0,2,5`."""
-    if len(seeds) == 1:
-        return f"seed {seeds[0]}"
-    if list(seeds) == list(range(seeds[0], seeds[-1] + 1)):
-        return f"seeds {seeds[0]}-{seeds[-1]}"
-    return f"seeds {','.join(map(str, seeds))}"
 
 
 def number(value: float | None) -> str:

@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
-from .. import agents, envs
+from .. import envs
 from .cell import Cell
-from .choices import parse_names, parse_seeds, parse_set
+from .checkpoint import CHECKPOINT_MINUTES
 from .errors import SuiteError
-from .progress import LiveProgress, PlainProgress, Progress, span
-from .suite_file import read_suite
-from .sweep import Stack, Train, check_results_folder, count_statuses, plan, sweep
+from .plan import describe_plan, left_out, plan, summary
+from .progress import PlainProgress, Progress
+from .results_folder import check_results_folder, check_suite, other_settings, prepare_results_folder
+from .retry import retry_runs
+from .selection import select
+from .stack import Stack
+from .standing import Standing
+from .sweep import Pause, Sweep
+from .work import Train
 
 DONE, SOME_FAILED, INTERRUPTED = 0, 1, 130
 """Exit statuses."""
@@ -37,8 +44,12 @@ class Request:
         workers: processes, one a core if None.
         stack: most seeds in a stack.
         device: torch device.
+        checkpoint_minutes: wall time between two checkpoints of a job, at least; 0: none.
         retry_failed: whether failed runs are trained again.
         dry_run: only show the plan.
+        engine: where the jobs run, see `engines.make_engine`.
+        engine_options: `key=value` each.
+        per_gpu: most jobs at once on a GPU.
     """
 
     suite: str
@@ -51,8 +62,12 @@ class Request:
     workers: int | None = None
     stack: int = 4
     device: str = "cpu"
+    checkpoint_minutes: float = CHECKPOINT_MINUTES
     retry_failed: bool = False
     dry_run: bool = False
+    engine: str = "local"
+    engine_options: tuple[str, ...] = ()
+    per_gpu: int = 1
 
 
 def run_suite(request: Request, train: Train | None = None) -> int:
@@ -63,46 +78,46 @@ def run_suite(request: Request, train: Train | None = None) -> int:
         train: the training job; `benchmarks.train.train` if None.
 
     Returns:
-        Exit status: 0, 1 if a run failed, 130 after Ctrl-C.
+        Exit status: 0, 1 if a run failed or cannot go on, 130 after Ctrl-C.
 
     Raises:
         ValueError: a choice that makes no sense, or a results folder that cannot be used.
     """
-    suite = read_suite(request.suite)
-    names = parse_names(request.agents) or list(suite.agents)
-    tasks = parse_names(request.tasks) or [task.id for task in suite.tasks]
-    seeds = suite.seeds if request.seeds is None else parse_seeds(request.seeds)
-    suite = suite.with_overrides(parse_set(text, names, tasks) for text in request.settings)
-    cells = suite.cells(request.budget, tasks, names)
-    stacks = plan(cells, seeds, request.results, request.stack, request.retry_failed)
-    print(_summary(cells, seeds, request.results, stacks))
-    for line in _left_out(cells, tasks, names):
+    chosen = select(
+        request.suite, request.budget, request.agents, request.tasks, request.seeds, request.settings
+    )
+    suite, cells, seeds = chosen.suite, chosen.cells, chosen.seeds
+    check_results_folder(request.results)
+    check_suite(suite, request.results)
+    standing = Standing(request.results, suite.name)
+    stacks = plan(cells, seeds, request.results, request.stack, request.retry_failed, standing)
+    print(summary(cells, seeds, standing, stacks))
+    for line in (
+        *left_out(cells, chosen.tasks, chosen.agents),
+        *other_settings(cells, request.results, standing),
+    ):
         print(line)
     if request.dry_run:
-        print(describe_plan(cells, seeds, request.results, stacks))
+        print(describe_plan(cells, seeds, standing, stacks))
         return DONE
     for task in {cell.task for cell in cells}:
         envs.require(task)
-    check_results_folder(request.results)
-    check_device(request.device)
+    if request.engine == "local" and request.device != "auto":
+        check_device(request.device)
+    prepare_results_folder(suite, request.results)
     if stacks:
-        try:
-            _train(stacks, request, train)
-        except KeyboardInterrupt:
-            done = count_statuses(cells, seeds, request.results)["done"]
-            total = len(cells) * len(seeds)
-            print(
-                f"bench: interrupted; {done} of {total} runs are done, the same command does the rest",
-                file=sys.stderr,
-            )
-            return INTERRUPTED
+        if request.retry_failed:
+            retry_runs(cells, seeds, request.results)
+        status = _train(stacks, request, train, lambda: _done_of(cells, seeds, request.results))
+        if status is not None:
+            return status
     out = request.results / suite.name / "leaderboard" / cells[0].budget
     show_leaderboard(request.results, out, suite.name, cells[0].budget)
-    n_failed = count_statuses(cells, seeds, request.results)["failed"]
-    if n_failed:
-        runs = "run" if n_failed == 1 else "runs"
-        print(f"bench: {n_failed} {runs} failed; --retry-failed trains again", file=sys.stderr)
-    return SOME_FAILED if n_failed else DONE
+    counts = Standing(request.results, suite.name).count(cells, seeds)
+    if counts["failed"]:
+        runs = "run" if counts["failed"] == 1 else "runs"
+        print(f"bench: {counts['failed']} {runs} failed; --retry-failed trains again", file=sys.stderr)
+    return SOME_FAILED if counts["done"] < chosen.n_runs else DONE
 
 
 def show_leaderboard(results: Path, out: Path, suite: str | None = None, budget: str | None = None) -> None:
@@ -127,21 +142,6 @@ def show_leaderboard(results: Path, out: Path, suite: str | None = None, budget:
         print(path)
 
 
-def describe_plan(cells: Sequence[Cell], seeds: Sequence[int], results: Path, stacks: Sequence[Stack]) -> str:
-    """One line a cell: its size, the stacks that are to be trained, and how its runs stand."""
-    lines = []
-    for cell in cells:
-        todo = [span(stack.seeds) for stack in stacks if stack.cell == cell]
-        statuses = count_statuses([cell], seeds, results)
-        stand = ", ".join(f"{statuses[s]} {s}" for s in ("done", "failed", "running") if statuses[s])
-        lines.append(
-            f"{cell.task:30} {cell.agent_label + '-' + cell.settings_hash:24} {cell.steps:>9,} steps  "
-            f"{'; '.join(todo) or 'nothing to do'}{f'  ({stand})' if stand else ''}"
-            f"{'  ' + cell.title if cell.variant else ''}"
-        )
-    return "\n".join(lines)
-
-
 def check_device(device: str) -> None:
     """Refuse a device that torch cannot use.
 
@@ -157,50 +157,63 @@ def check_device(device: str) -> None:
         raise SuiteError(f"cannot use --device {device}: {reason}; cpu always works") from error
 
 
-def _summary(cells: Sequence[Cell], seeds: Sequence[int], results: Path, stacks: Sequence[Stack]) -> str:
-    statuses = count_statuses(cells, seeds, results)
-    todo = sum(len(stack.seeds) for stack in stacks)
-    failed = f", {statuses['failed']} failed" if statuses["failed"] else ""
-    return (
-        f"{cells[0].suite}, budget {cells[0].budget}: {len(cells)} cells, {len(cells) * len(seeds)} runs, "
-        f"{statuses['done']} done{failed}; {todo} to train in {len(stacks)} stacks"
-    )
+def _done_of(cells: Sequence[Cell], seeds: Sequence[int], results: Path) -> str:
+    done = Standing(results, cells[0].suite).count(cells, seeds)["done"]
+    return f"{done} of {len(cells) * len(seeds)} runs are done"
 
 
-def _left_out(cells: Sequence[Cell], tasks: Sequence[str], names: Sequence[str]) -> list[str]:
-    """A line an agent about the tasks that it cannot play."""
-    there = {(cell.task, cell.agent) for cell in cells}
-    lines = []
-    for name in dict.fromkeys(names):
-        missing = [task for task in dict.fromkeys(tasks) if (task, name) not in there]
-        if missing:
-            kinds = " or ".join(agents.load(name).action_kinds)
-            lines.append(f"left out: {name} plays {kinds} actions, so not {', '.join(missing)}")
-    return lines
-
-
-def _train(stacks: Sequence[Stack], request: Request, train: Train | None) -> None:
-    import loky
+def _train(
+    stacks: Sequence[Stack], request: Request, train: Train | None, done: Callable[[], str]
+) -> int | None:
+    """Train on the engine asked for; an exit status if the sweep has not come to its end."""
     from rich.console import Console
 
-    from .engines import LocalEngine
+    from .engines import make_engine, n_slots, parse_options
 
-    n_workers = min(request.workers or loky.cpu_count(), len(stacks))
+    options = parse_options(request.engine_options)
+    workers = request.workers if request.workers is None else min(request.workers, len(stacks))
+    engine, device = make_engine(
+        request.engine, workers, options, request.results, request.device, request.per_gpu
+    )
     console = Console()
-    progress: Progress = LiveProgress(stacks, console) if console.is_terminal else PlainProgress(stacks)
-    with _termination_as_interrupt(), progress:
-        sweep(stacks, request.results, LocalEngine(n_workers), n_workers, progress, train, request.device)
+    if console.is_terminal:
+        from .live_progress import LiveProgress
+
+        progress: Progress = LiveProgress(stacks, console)
+    else:
+        progress = PlainProgress(stacks)
+    if train is None:
+        from .train import train as ours
+
+        train = partial(ours, checkpoint_minutes=request.checkpoint_minutes)
+    sweep = Sweep(request.results, engine, n_slots(engine, workers), progress, train, device)
+    try:
+        with pausing(), progress:
+            sweep.run(stacks)
+    except (Pause, KeyboardInterrupt):
+        print(f"bench: interrupted; {done()}, the same command does the rest", file=sys.stderr)
+        return INTERRUPTED
+    for line in sweep.refusals:
+        print(f"bench: {line}", file=sys.stderr)
+    return None
 
 
 @contextmanager
-def _termination_as_interrupt() -> Iterator[None]:
-    """Let SIGTERM, which schedulers send, stop a sweep as tidily as Ctrl-C."""
+def pausing() -> Iterator[None]:
+    """Let the first Ctrl-C or SIGTERM (of a scheduler) be a `Pause`, and the second one KeyboardInterrupt."""
+    n_asked = 0
 
-    def interrupt(*_: object) -> NoReturn:
-        raise KeyboardInterrupt
+    def ask(*_: object) -> NoReturn:
+        nonlocal n_asked
+        n_asked += 1
+        if n_asked > 1:
+            raise KeyboardInterrupt
+        print("bench: stopping at a checkpoint; Ctrl-C again stops at once", file=sys.stderr, flush=True)
+        raise Pause
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

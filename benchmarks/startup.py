@@ -1,8 +1,6 @@
 """What a training process sets before it computes: threads, matrix products, the allocator.
 
-"medium" matrix products go to oneDNN, which on AMD avoids MKL's slow path, is accurate to fp32 there, and
-gives every seed of a stack the same bits; an allocator that keeps its blocks saves page faults. On
-processors with AMX "medium" may mean bfloat16: the records say what was set.
+Matrix products: see `agents.precision`. An allocator that keeps its blocks saves page faults.
 """
 
 from __future__ import annotations
@@ -18,26 +16,48 @@ from pathlib import Path
 
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3
 """Constants of glibc's malloc.h."""
+ONE_THREAD: dict[str, str] = dict.fromkeys(
+    (
+        "OMP_NUM_THREADS",
+        "MKL_NUM_THREADS",
+        "OPENBLAS_NUM_THREADS",
+        "NUMBA_NUM_THREADS",
+        "VECLIB_MAXIMUM_THREADS",
+        "NUMEXPR_NUM_THREADS",
+        "LOKY_MAX_CPU_COUNT",
+    ),
+    "1",
+)
+"""Environment of the workers and, inherited, of pools inside them: two processes of one thread each beat one
+of two threads."""
 _LIBRARIES = ("coordbench", "torch", "numpy", "numba", "gymnasium")
 
 
-@cache
-def prepare_worker(threads: int = 1) -> dict[str, str]:
-    """Set up this process for training; what was set, for the records."""
+def prepare_worker(threads: int = 1, device: str = "cpu") -> dict[str, str]:
+    """Set up this process for training on a device; what was set, for the records.
+
+    On a GPU "medium" would mean TensorFloat-32 with its ten bits: there products stay fp32, as on the CPU.
+    """
     import numba
     import torch
 
+    from ..agents.precision import use_fast_products
+
     torch.set_num_threads(threads)
     numba.set_num_threads(min(threads, numba.get_num_threads()))
-    torch.set_float32_matmul_precision("medium")
+    if device == "cpu":
+        use_fast_products()
+    else:
+        torch.set_float32_matmul_precision("highest")
     return {
         "threads": str(threads),
         "matmul_precision": torch.get_float32_matmul_precision(),
         "malloc": _keep_blocks(),
+        "device": _device(device),
     }
 
 
-def provenance() -> dict[str, str]:
+def provenance(device: str = "cpu") -> dict[str, str]:
     """Versions, machine and settings of this process, as they stand in `run.json`."""
     found = {f"version_{name}": version(name) for name in _LIBRARIES}
     return {
@@ -46,10 +66,20 @@ def provenance() -> dict[str, str]:
         "platform": platform.platform(),
         "cpu": _cpu(),
         "git_revision": _revision(),
-        **prepare_worker(),
+        **prepare_worker(device=device),
     }
 
 
+def _device(device: str) -> str:
+    """The device with its name and driver's version, where it is a GPU."""
+    if not device.startswith("cuda"):
+        return device
+    import torch
+
+    return f"{device} ({torch.cuda.get_device_name(device)}, CUDA {torch.version.cuda})"
+
+
+@cache
 def _keep_blocks() -> str:
     """Raise glibc's thresholds, so that memory of one update serves the next without page faults."""
     if not sys.platform.startswith("linux"):

@@ -29,7 +29,7 @@ _SUITE = {
 }
 _TASK = {"id": str, "settings": dict, "evaluation_settings": dict}
 _BUDGET = {"steps": int, "evaluation": dict, "preset": str, "settings": dict}
-_EVALUATION = {"every": int, "episodes": int, "score_last": int, "mode": str}
+_EVALUATION = {"every": int, "episodes": int, "score_last": int, "mode": str, "absolute": bool}
 _OVERRIDE = {
     "budget": (str, list),
     "task": (str, list),
@@ -40,7 +40,7 @@ _OVERRIDE = {
     "evaluation": dict,
 }
 _VARIANT = {"agent": str, "settings": dict, "task": (str, list)}
-_NAMES = {str: "a string", int: "an integer", list: "a list", dict: "a table"}
+_NAMES = {str: "a string", int: "an integer", bool: "true or false", list: "a list", dict: "a table"}
 
 
 def suite_names() -> list[str]:

@@ -1,202 +1,224 @@
-"""A sweep: the runs of a suite that are not done yet, in stacks, on an engine; all that ends is recorded."""
+"""A sweep: the runs of a suite that are not done yet, in stacks, on an engine; all that ends is recorded.
+
+Several sweeps may work on one results folder: each trains what no other holds a lease on (`lease`), waits for
+what others train, and takes over from those that die. Nothing is kept but what lies in the folder.
+"""
 
 from __future__ import annotations
 
-import tempfile
+import os
+import platform
+import time
 import traceback
-from collections import Counter, deque
-from collections.abc import Callable, Iterable, Sequence
+import uuid
+from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
-from .. import envs
-from ..analysis.records import RecordError, RunFolder, run_folder
-from .cell import Cell
-from .progress import Progress, last_evaluation
+from ..analysis.records import RecordError
+from .checkpoint import find_checkpoints
+from .crashes import MAX_TRIES, count_crash
+from .engines import JobLost, stop
+from .heartbeat import BEAT_SECONDS
+from .holder import Holder
+from .lease import Sighting, Watch, claim_all, look, release_all
+from .progress import Progress
+from .stack import Stack, cell_folder
+from .work import Ending, Order, Train, one_line, open_seeds, work
 
-Train = Callable[[Cell, tuple[int, ...], Path, str], None]
-"""What a job does: `benchmarks.train.train`."""
-
-MAX_RETRIES = 2
-"""How often a stack is tried again whose process was killed."""
+STOP_SECONDS = 600.0
+"""How long jobs may take to their checkpoint after Ctrl-C."""
 
 
-@dataclass(frozen=True)
-class Stack:
-    """Runs of one cell that are trained together in one process.
+class Pause(Exception):  # noqa: N818  (the user's wish)
+    """Ctrl-C or SIGTERM: stop at the next checkpoint."""
+
+
+@dataclass
+class Sweep:
+    """Trains stacks until each run is done or failed, by this sweep or by another one.
+
+    A run that crashes, by an error or because its process dies, is tried again when all others have had their
+    turn, and marked as failed after `MAX_TRIES` without coming further.
 
     Attributes:
-        cell: what they have in common.
-        seeds: one run each.
-    """
-
-    cell: Cell
-    seeds: tuple[int, ...]
-
-    @property
-    def steps(self) -> int:
-        """Environment steps of all its runs."""
-        return self.cell.steps * len(self.seeds)
-
-    @property
-    def cost(self) -> int:
-        """Estimate of its duration, in no particular unit: steps x members."""
-        return self.steps * envs.spec(self.cell.task, self.cell.task_settings).n_agents
-
-    def folders(self, results: Path) -> dict[int, RunFolder]:
-        """Seed to the folder of its run."""
-        return {seed: folder_of(self.cell, seed, results) for seed in self.seeds}
-
-
-def folder_of(cell: Cell, seed: int, results: Path) -> RunFolder:
-    """The folder of a run."""
-    return run_folder(results, cell.suite, cell.task, cell.agent_label, cell.settings_hash, seed)
-
-
-def plan(
-    cells: Iterable[Cell],
-    seeds: Sequence[int],
-    results: Path,
-    stack_size: int = 4,
-    retry_failed: bool = False,
-) -> list[Stack]:
-    """The stacks that are left to train, longest first.
-
-    Runs that are done are skipped, failed ones too unless `retry_failed`; runs that were cut off start over.
-    The rest of a cell is dealt into as few stacks as possible, of sizes that differ by one at most.
-
-    Args:
-        cells: of the sweep.
-        seeds: of every cell.
-        results: the results folder; it need not exist.
-        stack_size: most runs in a stack.
-        retry_failed: whether failed runs are trained again.
-    """
-    skipped = {"done"} if retry_failed else {"done", "failed"}
-    stacks = []
-    for cell in cells:
-        left = [seed for seed in seeds if folder_of(cell, seed, results).status not in skipped]
-        n_stacks = -(-len(left) // stack_size)
-        start = 0
-        for number in range(n_stacks):
-            size = len(left) // n_stacks + (number < len(left) % n_stacks)
-            stacks.append(Stack(cell, tuple(left[start : start + size])))
-            start += size
-    return sorted(stacks, key=lambda stack: stack.cost, reverse=True)
-
-
-def count_statuses(cells: Iterable[Cell], seeds: Sequence[int], results: Path) -> Counter[str]:
-    """How many runs are done, failed, running (cut off, unless a sweep is at it) and missing."""
-    return Counter(folder_of(cell, seed, results).status for cell in cells for seed in seeds)
-
-
-def check_results_folder(results: Path) -> None:
-    """Make the results folder and try to write into it.
-
-    Raises:
-        RecordError: it cannot be written.
-    """
-    try:
-        results.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=results):
-            pass
-    except OSError as error:
-        raise RecordError(
-            f"cannot write into the results folder {results}: {error.strerror or error}; "
-            "choose another with --results"
-        ) from error
-
-
-def sweep(
-    stacks: Sequence[Stack],
-    results: Path,
-    engine: Executor,
-    n_workers: int,
-    progress: Progress,
-    train: Train | None = None,
-    device: str = "cpu",
-    poll_seconds: float = 1.0,
-) -> None:
-    """Train all stacks, in order.
-
-    An error in a stack marks those of its runs that are not done as failed, and the sweep goes on. A stack
-    whose process is killed is tried again, at most `MAX_RETRIES` times.
-
-    Args:
-        stacks: from `plan`.
         results: the results folder.
         engine: where the jobs run; shut down at the end.
         n_workers: jobs that run at once.
         progress: is told what happens.
-        train: the job; `benchmarks.train.train` if None.
+        train: what a job does.
         device: torch device of the agents.
+        watch: judges leases of others.
         poll_seconds: time between two looks at the records.
-
-    Raises:
-        KeyboardInterrupt: Ctrl-C; the jobs have been stopped by then.
+        beat_seconds: between the jobs' signs of life.
+        refusals: after `run`, a line for each stack that cannot go on as things are.
     """
-    job = _train() if train is None else train
-    waiting = deque((stack, 0) for stack in stacks)
-    running: dict[Future[None], tuple[Stack, int]] = {}
-    is_over = False
-    try:
-        while waiting or running:
-            while waiting and len(running) < n_workers:
-                stack, n_retries = waiting.popleft()
-                folders = stack.folders(results)
-                if n_retries == 0:
-                    for folder in folders.values():
-                        folder.clear()
-                progress.start(stack, list(folders.values()))
-                running[engine.submit(job, stack.cell, stack.seeds, results, device)] = stack, n_retries
-            ended, _ = wait(running, timeout=poll_seconds, return_when=FIRST_COMPLETED)
-            progress.poll()
-            for future in [started for started in running if started in ended]:
-                stack, n_retries = running.pop(future)
-                again = _finish(stack, n_retries, future.exception(), results, progress)
-                if again is not None:
-                    waiting.appendleft((again, n_retries + 1))
-        is_over = True
-    finally:
-        engine.shutdown(wait=True, cancel_futures=not is_over)
+
+    results: Path
+    engine: Executor
+    n_workers: int
+    progress: Progress
+    train: Train
+    device: str = "cpu"
+    watch: Watch = field(default_factory=Watch)
+    poll_seconds: float = 1.0
+    beat_seconds: float = BEAT_SECONDS
+    refusals: list[str] = field(default_factory=list)
+    _waiting: list[Stack] = field(default_factory=list)
+    _running: dict[Future[Ending], tuple[Stack, Order]] = field(default_factory=dict)
+    _elsewhere: dict[tuple[str, str, tuple[int, ...]], Sighting] = field(default_factory=dict)
+
+    def run(self, stacks: Sequence[Stack]) -> None:
+        """Train, in order.
+
+        Raises:
+            Pause: as asked; the jobs have stopped at a checkpoint.
+            KeyboardInterrupt: as asked a second time; the jobs have been ended.
+            RecordError: the disk refuses; the jobs have been stopped.
+        """
+        self._waiting = list(stacks)
+        is_over = False
+        try:
+            try:
+                while self._waiting or self._running:
+                    self._submit()
+                    self._collect(self.poll_seconds)
+            except (Pause, RecordError):
+                self._wind_up()
+                raise
+            is_over = True
+        finally:
+            self.engine.shutdown(wait=True, cancel_futures=not is_over)
+
+    def _submit(self) -> None:
+        """Start as many of the waiting stacks as there is room for."""
+        place = 0
+        while place < len(self._waiting) and len(self._running) < self.n_workers:
+            stack = self._waiting[place]
+            if not open_seeds(stack, self.results):
+                if stack.key not in self._elsewhere:
+                    self.progress.start(stack, list(stack.folders(self.results).values()))
+                self._elsewhere.pop(stack.key, None)
+                self.progress.end(self._waiting.pop(place))
+                continue
+            if self._regroup(place):
+                continue
+            taken, dead = self._leases(stack)
+            if taken:
+                place += 1 - self._leave_to_others(stack, taken)
+                continue
+            if self._elsewhere.pop(stack.key, None):
+                self.progress.end(stack, quietly=True)
+            order = Order(uuid.uuid4().hex, frozenset(dead), platform.node(), os.getpid(), self.beat_seconds)
+            self._waiting.pop(place)
+            self.progress.start(stack, list(stack.folders(self.results).values()))
+            future = self.engine.submit(work, self.train, stack, self.results, self.device, order)
+            self._running[future] = stack, order
+
+    def _regroup(self, place: int) -> bool:
+        """Give way to checkpoints that another sweep has made meanwhile, of other stacks of the same runs."""
+        stack = self._waiting[place]
+        kept = find_checkpoints(cell_folder(stack.cell, self.results))
+        left = set(open_seeds(stack, self.results))
+        others = [seeds for seeds in kept if left & set(seeds)]
+        if stack.seeds in kept or not others:
+            return False
+        rest = tuple(sorted(left.difference(*others)))
+        known = {one.key for one in (*self._waiting, *(one for one, _ in self._running.values()))}
+        parts = [replace(stack, seeds=seeds) for seeds in (*others, rest) if seeds]
+        self._waiting[place : place + 1] = [part for part in parts if part.key not in known]
+        if self._elsewhere.pop(stack.key, None):
+            self.progress.end(stack, quietly=True)
+        return True
+
+    def _leases(self, stack: Stack) -> tuple[dict[int, Sighting], list[str]]:
+        """The runs of a stack that others hold, and the names of leases of the dead."""
+        taken, dead = {}, []
+        for seed, folder in stack.folders(self.results).items():
+            seen = look(folder.path)
+            if seen and self.watch.is_alive(seen):
+                taken[seed] = seen
+            elif seen:
+                dead.append(seen.name)
+        return taken, dead
+
+    def _leave_to_others(self, stack: Stack, taken: dict[int, Sighting]) -> bool:
+        """Wait for a stack; whether instead it has been split, because others hold a part of it only."""
+        is_kept = stack.seeds in find_checkpoints(cell_folder(stack.cell, self.results))
+        if len(taken) < len(stack.seeds) and not is_kept:
+            place = self._waiting.index(stack)
+            parts = [tuple(s for s in stack.seeds if s not in taken), tuple(taken)]
+            self._waiting[place : place + 1] = [replace(stack, seeds=part) for part in parts]
+            if self._elsewhere.pop(stack.key, None):
+                self.progress.end(stack, quietly=True)
+            return True
+        if stack.key not in self._elsewhere:
+            seen = next(iter(taken.values()))
+            self._elsewhere[stack.key] = seen
+            where = f"{seen.holder.host}, process {seen.holder.pid}" if seen.holder else "elsewhere"
+            self.progress.start(stack, list(stack.folders(self.results).values()), where)
+        return False
+
+    def _collect(self, seconds: float) -> None:
+        """Wait a while, and settle the jobs that have ended."""
+        ended, _ = wait(self._running, timeout=seconds, return_when=FIRST_COMPLETED)
+        if self._waiting and not self._running:  # others train all that is left
+            time.sleep(seconds)
+        self.progress.poll()
+        for future in [started for started in self._running if started in ended]:
+            stack, order = self._running.pop(future)
+            error = future.exception()
+            ending = future.result() if error is None else self._died(stack, order, error)
+            self._settle(stack, ending)
+
+    def _settle(self, stack: Stack, ending: Ending) -> None:
+        if ending.kind == "disk":
+            self.progress.end(stack, retry=ending.reason)
+            raise RecordError(ending.reason)
+        if ending.kind == "refused":
+            self.refusals.append(ending.reason)
+            self.progress.end(stack, retry=ending.reason)
+        elif ending.kind == "crashed":
+            self.progress.end(stack, retry=f"{ending.reason}; try {ending.tries + 1} of {MAX_TRIES} follows")
+            self._waiting.append(stack)
+        elif ending.kind in ("elsewhere", "stopped"):
+            self.progress.end(stack, quietly=True)
+            self._waiting.insert(0, stack)
+        else:
+            self.progress.end(stack)
+
+    def _died(self, stack: Stack, order: Order, error: BaseException) -> Ending:
+        """Count the death of a job's process as a crash of its runs, unless others have them by now."""
+        folders = stack.folders(self.results)
+        left = open_seeds(stack, self.results)
+        if not left:
+            return Ending("settled")
+        held = [look(folder.path) for folder in folders.values()]
+        dead = [seen.name for seen in held if seen and seen.holder and seen.holder.token == order.token]
+        me = Holder.this_process(uuid.uuid4().hex)
+        leases, taken = claim_all([folders[seed].path for seed in left], me, {*dead, *order.dead})
+        if taken is not None:
+            return Ending("elsewhere")
+        try:
+            reason = _how_it_died(error) if isinstance(error, BrokenExecutor) else one_line(error)
+            text = "".join(traceback.format_exception(error))
+            tries = count_crash(replace(stack, seeds=left), folders, reason, text)
+        finally:
+            release_all(leases)
+        return Ending("settled" if tries >= MAX_TRIES else "crashed", reason, tries)
+
+    def _wind_up(self) -> None:
+        """Ask the jobs to stop at a checkpoint, and wait for them."""
+        can_ask = stop(self.engine)
+        for future, (stack, _) in list(self._running.items()):
+            if can_ask or future.cancel():
+                wait([future], timeout=STOP_SECONDS)
+            self.progress.end(stack, quietly=True)
+        self._running.clear()
 
 
-def _finish(
-    stack: Stack, n_retries: int, error: BaseException | None, results: Path, progress: Progress
-) -> Stack | None:
-    """Settle a stack whose job has ended; what is left of it if it is to be tried again."""
-    folders = stack.folders(results)
-    open_seeds = tuple(seed for seed, folder in folders.items() if folder.status in ("missing", "running"))
-    if error is None and open_seeds:
-        error = RuntimeError("the training job ended without finishing its runs")
-    if error is None or not open_seeds:
-        progress.end(stack)
-        return None
-    if isinstance(error, BrokenExecutor) and n_retries < MAX_RETRIES:
-        progress.end(stack, retry=f"its process was killed (out of memory?); try {n_retries + 2}")
-        return replace(stack, seeds=open_seeds)
-    reason = f"{type(error).__name__}: {error}".splitlines()[0]
-    text = "".join(traceback.format_exception(error))
-    for seed in open_seeds:
-        _fail(stack.cell, seed, folders[seed], reason, text)
-    progress.end(stack)
-    return None
-
-
-def _fail(cell: Cell, seed: int, folder: RunFolder, reason: str, text: str) -> None:
-    """Mark a run as failed, also one that had not got as far as a record."""
-    if folder.status == "missing":
-        from .train import run_record
-
-        team = envs.spec(cell.task, cell.task_settings)
-        folder.start({**run_record(cell, seed, team), "provenance": {}})
-    last: dict[str, Any] = last_evaluation(folder) or {"step": 0}
-    folder.fail(reason, last["step"], text)
-
-
-def _train() -> Train:
-    from .train import train  # torch: only when there is something to train
-
-    return train
+def _how_it_died(error: BrokenExecutor) -> str:
+    """One line; loky's own words are a paragraph."""
+    what = str(error) if isinstance(error, JobLost) else type(error).__name__
+    return f"its process was killed (out of memory?): {what}"

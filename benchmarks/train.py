@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import time
-from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -14,19 +12,88 @@ from torch import Tensor
 
 from .. import agents, envs
 from ..agents import Agent, Transition
-from ..analysis.records import run_folder
-from ..envs import TeamSpec, copy_seeds
-from .behaviour import Behaviour
+from ..envs import copy_seeds
 from .cell import Cell
+from .checkpoint import CHECKPOINT_MINUTES, Checkpoints, checkpoint_folder
+from .devices import resolve_device
 from .evaluate import evaluate, flattened, mask_of, stacked
-from .policies import save_policy
-from .startup import prepare_worker, provenance
+from .recording import Records
+from .stack import cell_folder, folder_of
+from .startup import prepare_worker
+from .stopping import stoppable
 
 
-def train(cell: Cell, seeds: tuple[int, ...], results: Path, device: str = "cpu") -> None:
-    """Train one cell's runs with these seeds together, from the start, and record them.
+def train(
+    cell: Cell,
+    seeds: tuple[int, ...],
+    results: Path,
+    device: str = "cpu",
+    checkpoint_minutes: float = CHECKPOINT_MINUTES,
+) -> Literal["finished", "stopped"]:
+    """Train one cell's runs with these seeds together and record them.
 
-    A seed whose numbers stop being finite is marked failed and left behind; the others go on undisturbed.
+    Goes on from the checkpoint of exactly these seeds if there is one, bit for bit as if it had never been
+    interrupted; else starts those that are not done. A seed whose numbers stop being finite is marked failed
+    and left behind; the others go on undisturbed.
+
+    SIGTERM, or `stopping.request_stop` where training is in a thread, makes it write a checkpoint after the
+    step at hand and return.
+
+    Args:
+        cell: task, agent, settings, budget.
+        seeds: one run each.
+        results: the results folder.
+        device: torch device of the agent.
+        checkpoint_minutes: wall time between checkpoints, at least; 0: none, not even when stopped.
+
+    Returns:
+        "finished": no run is left to train; "stopped": it was asked to, the same call goes on.
+
+    Raises:
+        CheckpointError: there is a checkpoint that cannot be used.
+        RecordError: records that cannot be written.
+    """
+    device = resolve_device(device)
+    prepare_worker(device=device)
+    checkpoints = Checkpoints(
+        checkpoint_folder(cell_folder(cell, results), seeds),
+        {
+            "agent": cell.agent,
+            "task": cell.task,
+            "settings": cell.settings_hash,
+            "seeds": list(seeds),
+            "device": torch.device(device).type,
+        },
+        checkpoint_minutes,
+    )
+    with stoppable() as stop:
+        saved = checkpoints.read(device)
+        if saved is None:
+            seeds = tuple(seed for seed in seeds if folder_of(cell, seed, results).status != "done")
+        if not seeds:
+            return "finished"
+        training = Training(cell, seeds, results, device)
+        if saved is None:
+            training.begin()
+        else:
+            try:
+                training.load_state_dict(saved)
+            except (KeyError, TypeError, ValueError, RuntimeError) as error:
+                raise checkpoints.refusal(error) from error
+            del saved
+        while not training.is_over:
+            if stop.is_set or checkpoints.is_due:
+                checkpoints.write(training.step, training.state_dict)
+            if stop.is_set:
+                return "stopped"
+            training.advance()
+        training.finish()
+        checkpoints.remove()
+    return "finished"
+
+
+class Training:
+    """A stack of runs in training, between two steps: `begin` or `load_state_dict`, then `advance`.
 
     Args:
         cell: task, agent, settings, budget.
@@ -34,54 +101,108 @@ def train(cell: Cell, seeds: tuple[int, ...], results: Path, device: str = "cpu"
         results: the results folder.
         device: torch device of the agent.
     """
-    prepare_worker()
-    n_seeds, copies = len(seeds), cell.num_envs
-    env = envs.make(cell.task, num_envs=n_seeds * copies, **cell.task_settings)
-    arena = envs.make(
-        cell.task,
-        num_envs=n_seeds * cell.evaluation.episodes,
-        **{**cell.task_settings, **cell.evaluation_settings},
-    )
-    agent = agents.make(cell.agent, env.team, seeds, device, settings=cell.agent_settings)
-    records = Records(cell, seeds, results, env.team)
 
-    policy = agent.policy("explore")
-    observation, info = env.reset(seed=[s for seed in seeds for s in copy_seeds(seed, copies)])
-    starting = np.ones(env.num_envs, bool)
-    records.evaluate(0, agent, arena)
-    step, next_evaluation = 0, cell.evaluation.every
-    while step < cell.steps and records.alive.any():
-        now = stacked(observation, n_seeds, agent.device)
-        state = stacked(info["state"], n_seeds, agent.device)
-        first = stacked(starting, n_seeds, agent.device)
-        mask = mask_of(info, n_seeds, agent.device)
-        actions = policy.act(now, mask, first)
-        observation, reward, terminated, truncated, info = env.step(flattened(actions))
-        agent.observe(
+    def __init__(self, cell: Cell, seeds: tuple[int, ...], results: Path, device: str = "cpu") -> None:
+        self.cell, self.seeds, self.device = cell, seeds, device
+        self.env = envs.make(cell.task, num_envs=len(seeds) * cell.num_envs, **cell.task_settings)
+        self.arena = envs.make(
+            cell.task,
+            num_envs=len(seeds) * cell.evaluation.episodes,
+            **{**cell.task_settings, **cell.evaluation_settings},
+        )
+        self.agent = agents.make(cell.agent, self.env.team, seeds, device, settings=cell.agent_settings)
+        self.records = Records(cell, seeds, results, self.env.team)
+        self.policy = self.agent.policy("explore")
+        self.step, self.next_evaluation = 0, cell.evaluation.every
+        self.observation, self.info = np.empty(0), {}
+        self.starting = np.ones(self.env.num_envs, bool)
+
+    def begin(self) -> None:
+        """Start the records and the first episodes."""
+        self.records.begin(self.device)
+        streams = [stream for seed in self.seeds for stream in copy_seeds(seed, self.cell.num_envs)]
+        self.observation, self.info = self.env.reset(seed=streams)
+        self.records.evaluate(0, self.agent, self.arena)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether no run is left that has steps to go."""
+        return self.step >= self.cell.steps or not self.records.alive.any()
+
+    def advance(self) -> None:
+        """One step of all copies, the updates and the evaluation that are due after it."""
+        now, state, mask = self._seen()
+        actions = self.policy.act(now, mask, self._stacked(self.starting))
+        self.observation, reward, terminated, truncated, self.info = self.env.step(flattened(actions))
+        next_observation, next_state, next_mask = self._seen()
+        self.agent.observe(
             Transition(
                 observation=now,
                 action=actions,
-                reward=stacked(info["agent_reward"], n_seeds, agent.device).float(),
-                terminated=stacked(terminated, n_seeds, agent.device),
-                truncated=stacked(truncated, n_seeds, agent.device),
-                next_observation=stacked(observation, n_seeds, agent.device),
+                reward=self._stacked(self.info["agent_reward"]).float(),
+                terminated=self._stacked(terminated),
+                truncated=self._stacked(truncated),
+                next_observation=next_observation,
                 state=state,
-                next_state=stacked(info["state"], n_seeds, agent.device),
+                next_state=next_state,
                 mask=mask,
-                next_mask=mask_of(info, n_seeds, agent.device),
+                next_mask=next_mask,
             )
         )
-        step += copies
-        starting = terminated | truncated
-        records.note(step, reward, starting, actions, agent.update())
-        if starting.any():
-            observation, info = env.reset(options={"reset_mask": starting})
-        if step >= cell.steps:
-            records.evaluate(step, agent, arena, other_modes(agent, arena, cell.evaluation.mode))
-        elif step >= next_evaluation:
-            records.evaluate(step, agent, arena)
-            next_evaluation += cell.evaluation.every
-    records.finish(step, agent)
+        self.step += self.cell.num_envs
+        self.starting = terminated | truncated
+        self.records.note(self.step, reward, self.starting, actions, self.agent.update())
+        if self.starting.any():
+            self.observation, self.info = self.env.reset(options={"reset_mask": self.starting})
+        if self.step >= self.cell.steps:
+            further = other_modes(self.agent, self.arena, self.cell.evaluation.mode)
+            self.records.evaluate(self.step, self.agent, self.arena, further)
+        elif self.step >= self.next_evaluation:
+            self.records.evaluate(self.step, self.agent, self.arena)
+            self.next_evaluation += self.cell.evaluation.every
+
+    def finish(self) -> None:
+        """Keep what has been learned, and mark the runs as done."""
+        self.records.finish(self.step, self.agent)
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that the rest of the training depends on; it may share memory with the agent."""
+        return {
+            "step": self.step,
+            "next_evaluation": self.next_evaluation,
+            "observation": self.observation,
+            "state": self.info["state"],
+            "starting": self.starting,
+            "env": self.env.snapshot(),
+            "agent": self.agent.state_dict(),
+            "policy": self.policy.state_dict(),
+            "records": self.records.state_dict(),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `state_dict` gave, instead of `begin`.
+
+        Raises:
+            ValueError: the environment or the records cannot be brought there.
+        """
+        self.step, self.next_evaluation = state["step"], state["next_evaluation"]
+        self.env.restore(state["env"])
+        observation, self.info = self.env.observe()
+        if not np.allclose(observation, state["observation"], rtol=1e-3, atol=1e-3):
+            raise ValueError(f"{self.cell.task} shows something else here after its episodes were restored")
+        self.observation, self.starting = state["observation"], state["starting"]
+        self.info["state"] = state["state"]
+        self.agent.load_state_dict(state["agent"])
+        self.policy.load_state_dict(state["policy"])
+        self.records.load_state_dict(state["records"], self.step)
+
+    def _seen(self) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Observation, state and action mask as the agent gets them."""
+        mask = mask_of(self.info, len(self.seeds), self.agent.device)
+        return self._stacked(self.observation), self._stacked(self.info["state"]), mask
+
+    def _stacked(self, array: np.ndarray) -> Tensor:
+        return stacked(array, len(self.seeds), self.agent.device)
 
 
 def other_modes(agent: Agent, arena: envs.TeamEnv, mode: str) -> dict[str, Tensor]:
@@ -89,116 +210,4 @@ def other_modes(agent: Agent, arena: envs.TeamEnv, mode: str) -> dict[str, Tenso
     others = [name for name in agent.modes if name not in ("explore", mode)]
     return {
         f"return_{name}": torch.from_numpy(evaluate(arena, agent, name).returns.mean(1)) for name in others
-    }
-
-
-class Records:
-    """Writes the records of all runs of a stack, and notices the ones that failed.
-
-    Attributes:
-        alive: (S,) bool, the runs that go on.
-    """
-
-    def __init__(self, cell: Cell, seeds: tuple[int, ...], results: Path, team: TeamSpec) -> None:
-        self.cell, self.n_seeds = cell, len(seeds)
-        self.folders = [
-            run_folder(results, cell.suite, cell.task, cell.agent_label, cell.settings_hash, seed)
-            for seed in seeds
-        ]
-        made = provenance()
-        for seed, folder in zip(seeds, self.folders, strict=True):
-            folder.clear()
-            folder.start(run_record(cell, seed, team) | {"provenance": made | {"stack": str(list(seeds))}})
-        self.behaviour = Behaviour(cell.steps, self.folders)
-        self.alive = np.ones(self.n_seeds, bool)
-        self.began = time.perf_counter()
-        self._running_return = np.zeros(self.n_seeds * cell.num_envs)
-        self._finished: list[list[float]] = [[] for _ in seeds]
-        self._metrics: dict[str, list[Tensor]] = defaultdict(list)
-
-    def note(
-        self, step: int, reward: np.ndarray, ended: np.ndarray, actions: Tensor, metrics: Mapping[str, Tensor]
-    ) -> None:
-        """Keep one step's rewards (S * E,), ends of episodes (S * E,), actions and training metrics (S,)."""
-        self._running_return += reward
-        if ended.any():
-            for copy in np.flatnonzero(ended):
-                self._finished[copy // self.cell.num_envs].append(float(self._running_return[copy]))
-            self._running_return[ended] = 0
-        for name, values in metrics.items():
-            self._metrics[name].append(values)
-        sick = ~torch.isfinite(actions.flatten(1).sum(1))
-        for values in metrics.values():
-            sick |= ~torch.isfinite(values)
-        if sick.any():
-            names = [name for name, values in metrics.items() if not torch.isfinite(values).all()]
-            self._give_up(sick.cpu().numpy(), f"not finite: {', '.join(names) or 'actions'}", step)
-
-    def evaluate(
-        self, step: int, agent: Agent, arena: envs.TeamEnv, further: Mapping[str, Tensor] | None = None
-    ) -> None:
-        """Evaluate all runs; append a line, with `further` metrics (S,), to the records of those alive."""
-        episodes = evaluate(arena, agent, self.cell.evaluation.mode)
-        diagnosis = {
-            **agent.diagnose(episodes.observation),
-            **self.behaviour.record(step, agent, arena, episodes, self.alive),
-            **(further or {}),
-        }
-        seconds = time.perf_counter() - self.began
-        training = {name: torch.stack(values, -1).mean(-1) for name, values in self._metrics.items()}
-        self._metrics.clear()
-        for row in np.flatnonzero(self.alive):
-            finished = self._finished[row]
-            measured = {name: float(values[row]) for name, values in {**training, **diagnosis}.items()}
-            self.folders[row].append(
-                {
-                    "step": step,
-                    "updates": agent.n_updates,
-                    "seconds": round(seconds, 3),
-                    "return": episodes.returns[row].tolist(),
-                    "episode_length": episodes.lengths[row].tolist(),
-                    "metrics": {name: values[row].tolist() for name, values in episodes.metrics.items()},
-                    "training": {"return": float(np.mean(finished)) if finished else None, **measured},
-                }
-            )
-        self._finished = [[] for _ in self._finished]
-
-    def finish(self, step: int, agent: Agent) -> None:
-        """Keep what the runs that came through have learned, and mark them as done."""
-        for row in np.flatnonzero(self.alive):
-            save_policy(self.folders[row], agent, int(row))
-            self.folders[row].finish(step, agent.n_updates, round(time.perf_counter() - self.began, 3))
-
-    def _give_up(self, sick: np.ndarray, reason: str, step: int) -> None:
-        for row in np.flatnonzero(sick & self.alive):
-            self.folders[row].fail(reason, step)
-        self.alive &= ~sick
-
-
-def run_record(cell: Cell, seed: int, team: TeamSpec) -> dict[str, Any]:
-    """The content of a run's `run.json`, but for its provenance."""
-    return {
-        "suite": cell.suite,
-        "suite_version": cell.suite_version,
-        "budget": cell.budget,
-        "task": {
-            "id": cell.task,
-            "settings": dict(team.settings),
-            "evaluation_settings": dict(cell.evaluation_settings),
-            "n_agents": team.n_agents,
-            "horizon": team.horizon,
-            "return_unit": team.return_unit,
-            "metrics": list(team.metrics),
-        },
-        "agent": {"id": cell.agent, "settings": dict(cell.agent_settings)},
-        "seed": seed,
-        "steps": cell.steps,
-        "num_envs": cell.num_envs,
-        "evaluation": {
-            "every": cell.evaluation.every,
-            "episodes": cell.evaluation.episodes,
-            "mode": cell.evaluation.mode,
-            "score_last": cell.evaluation.score_last,
-        },
-        "settings_hash": cell.settings_hash,
     }

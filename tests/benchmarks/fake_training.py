@@ -10,7 +10,7 @@ from typing import Any
 from coordbench.analysis.records import RunFolder
 from coordbench.benchmarks.cell import Cell
 from coordbench.benchmarks.suite_file import parse_suite
-from coordbench.benchmarks.sweep import folder_of
+from coordbench.benchmarks.stack import folder_of
 
 TINY = """
 name = "tiny"
@@ -40,7 +40,8 @@ def cells(**choice: Any) -> list[Cell]:
 def start(cell: Cell, seed: int, results: Path) -> RunFolder:
     """The record of a run that has been evaluated once."""
     folder = folder_of(cell, seed, results)
-    folder.clear()
+    if folder.status != "missing":
+        folder.clear()
     folder.start(
         {
             "suite": cell.suite,

@@ -44,7 +44,7 @@ def test_list_shows_names_without_heavy_imports() -> None:
 
 
 def test_list_of_one_kind_and_version() -> None:
-    assert bench("list", "agents").output.startswith("agents\n  ma_ac ")
+    assert bench("list", "agents").output.startswith("agents\n  dop ")
     assert "tasks" not in bench("list", "agents").output.splitlines()
     assert bench("--version").output.startswith("bench, version ")
 
@@ -95,7 +95,7 @@ def test_results_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     result = bench("run", "--results", tmp_path / "file")
     assert result.exit_code == 2
-    assert "cannot write into the results folder" in result.stderr
+    assert "cannot use the results folder" in result.stderr
     assert result.stderr.count("\n") == 1
 
 
@@ -181,8 +181,15 @@ def test_ctrl_c_leaves_readable_records(tiny: Path, tmp_path: Path) -> None:
     finally:
         process.kill()
     assert process.returncode == 130
-    assert errors == "bench: interrupted; 0 of 2 runs are done, the same command does the rest\n"
+    assert errors.splitlines() == [
+        "bench: stopping at a checkpoint; Ctrl-C again stops at once",
+        "bench: interrupted; 0 of 2 runs are done, the same command does the rest",
+    ]
     assert {run.status for run in read_runs(results)} == {"running"}
+    assert not list(results.glob("tiny/*/*/seed_*/lease.*"))
+    assert list(results.glob("tiny/*/*/checkpoint_0-1/generation_*"))
+    told = bench("status", "--suite", tiny, "--results", results, "--agents", "random")
+    assert "2 runs: 2 stopped" in told.output
 
 
 def test_a_corrupt_record_is_one_line(tmp_path: Path) -> None:

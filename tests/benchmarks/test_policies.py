@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import torch
 from coordbench import agents, envs
+from coordbench.agents.stored import stored_policy
 from coordbench.analysis.records import read_run, read_runs
 from coordbench.benchmarks.policies import load_policy
-from coordbench.benchmarks.sweep import folder_of
+from coordbench.benchmarks.stack import folder_of
 from coordbench.benchmarks.train import train
 from coordbench.benchmarks.watch import Request, play
 from fake_training import cells
@@ -42,7 +43,7 @@ def test_a_trained_policy_acts_as_at_the_last_evaluation(agent: str, trained: Pa
 def test_seeds_keep_their_own_policies_in_every_mode(trained: Path) -> None:
     first, second = (run for run in read_runs(trained) if run.agent_id == "vm3ac")
     for run in (first, second):
-        assert (run.path / "policy.pt").stat().st_size < 50_000, "networks that act, no replay"
+        assert (run.path / "policy.safetensors").stat().st_size < 50_000, "networks that act, no replay"
     team = envs.spec(TASK)
     observation = torch.linspace(-1, 1, team.observation_size).expand(1, 3, team.n_agents, -1)
     start = torch.ones(1, 3, dtype=torch.bool)
@@ -56,12 +57,14 @@ def test_seeds_keep_their_own_policies_in_every_mode(trained: Path) -> None:
     assert not load_policy(first).warming_up  # type: ignore[attr-defined]
 
 
-def test_a_restart_takes_the_old_policy_away(tmp_path: Path) -> None:
+def test_a_restart_takes_the_old_policies_away(tmp_path: Path) -> None:
     (cell,) = cells(agent_names=["maddpg"])
     folder = folder_of(cell, 0, tmp_path)
     folder.path.mkdir(parents=True)
     folder.keep_policy(b"old")
-    assert (folder.path / "policy.pt").read_bytes() == b"old"
+    folder.keep_policy(b"old", best=True)
+    (folder.path / "policy.pt").write_bytes(b"older")
+    assert (folder.path / "policy.safetensors").read_bytes() == b"old"
     folder.clear()
     assert list(folder.path.iterdir()) == []
 
@@ -71,27 +74,38 @@ def test_agents_that_keep_nothing_write_nothing(tmp_path: Path) -> None:
     train(cell, (0,), tmp_path)
     (run,) = read_runs(tmp_path)
     assert run.status == "done"
-    assert not (run.path / "policy.pt").exists()
+    files = {path.name for path in run.path.iterdir()}
+    assert not files & {"policy.safetensors", "best.safetensors", "absolute.json"}
 
 
 def test_policies_that_do_not_fit_are_refused(trained: Path, tmp_path: Path) -> None:
     (cell,) = cells(agent_names=["maddpg"])
     train(replace(cell, steps=8), (0,), tmp_path)
     (run,) = read_runs(tmp_path)
-    policy = run.path / "policy.pt"
+    policy = run.path / "policy.safetensors"
     wider = agents.make("maddpg", envs.spec(TASK), (0,), settings={"hidden": (16, 16)})
+    stored = stored_policy(wider, 0, "maddpg", 8)
+    assert stored is not None
+    stored = replace(stored, settings=run.meta["agent"]["settings"])
     for content, reason in (
         (b"", "is damaged"),
         (b"not a policy", "is damaged"),
-        (wider.policy_state(0), "the stored actor is of another shape than MADDPG's here"),
-        ({"networks": {}}, "is not what maddpg stores now"),
+        (stored.to_bytes(), "the stored actor is of another shape than MADDPG's here"),
+        (replace(stored, outline={"parts": {}}).to_bytes(), "it is not what maddpg stores now"),
     ):
-        policy.write_bytes(content) if isinstance(content, bytes) else torch.save(content, policy)
+        policy.write_bytes(content)
         message = refusal(TASK, "--agent", "maddpg", "--results", tmp_path)
         assert str(policy) in message
         assert reason in message
         assert "train the run again" in message
-    policy.unlink()
+    policy.write_bytes(replace(stored, agent="ma_ac").to_bytes())
+    assert "holds a policy of ma_ac, not of maddpg" in refusal(
+        TASK, "--agent", "maddpg", "--results", tmp_path
+    )
+    policy.rename(run.path / "policy.pt")
+    message = refusal(TASK, "--agent", "maddpg", "--results", tmp_path)
+    assert "its policy.pt is of an older version and not read any more; train it again" in message
+    (run.path / "policy.pt").unlink()
     assert "holds no policy: maddpg keeps none" in refusal(TASK, "--agent", "maddpg", "--results", tmp_path)
     (run.path / "done.json").unlink()
     assert "the run is not done (running)" in refusal(TASK, "--agent", "maddpg", "--results", tmp_path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Executor, Future
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
@@ -14,19 +14,17 @@ from typing import Any
 
 import fake_training as fake
 import pytest
-from coordbench.analysis.records import RecordError, read_runs
+from coordbench.analysis.records import read_runs
+from coordbench.benchmarks.cell import Cell
+from coordbench.benchmarks.crashes import MAX_TRIES
 from coordbench.benchmarks.engines import LocalEngine
-from coordbench.benchmarks.progress import PlainProgress, duration, last_evaluation, span
+from coordbench.benchmarks.plan import plan
+from coordbench.benchmarks.progress import PlainProgress, duration, last_evaluation
+from coordbench.benchmarks.retry import retry_runs
+from coordbench.benchmarks.stack import Stack, folder_of, span
+from coordbench.benchmarks.standing import Standing
 from coordbench.benchmarks.suite_file import read_suite
-from coordbench.benchmarks.sweep import (
-    MAX_RETRIES,
-    Stack,
-    check_results_folder,
-    count_statuses,
-    folder_of,
-    plan,
-    sweep,
-)
+from coordbench.benchmarks.sweep import Sweep
 
 
 class InlineEngine(Executor):
@@ -38,7 +36,7 @@ class InlineEngine(Executor):
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         future: Future[Any] = Future()
-        self.jobs.append(args[1])
+        self.jobs.append(args[1].seeds)
         try:
             future.set_result(fn(*args, **kwargs))
         except Exception as error:  # noqa: BLE001
@@ -52,8 +50,12 @@ class InlineEngine(Executor):
 def run(stacks: list[Stack], results: Path, train: Any, engine: Executor | None = None) -> Any:
     used = engine or InlineEngine()
     results.mkdir(exist_ok=True)
-    sweep(stacks, results, used, 2, PlainProgress(stacks), train, poll_seconds=0.05)
+    Sweep(results, used, 2, PlainProgress(stacks), train, poll_seconds=0.05).run(stacks)
     return used
+
+
+def count_statuses(cells: list[Cell], seeds: Iterable[int], results: Path) -> dict[str, int]:
+    return dict(Standing(results, "tiny").count(cells, list(seeds)))
 
 
 def test_seeds_are_dealt_into_even_stacks(tmp_path) -> None:
@@ -106,7 +108,7 @@ def test_an_error_marks_the_open_runs_and_the_sweep_goes_on(tmp_path, capsys) ->
         (fake.raises if cell == first else fake.good)(cell, *args)
 
     run(stacks, tmp_path, train, engine)
-    assert len(engine.jobs) == 2
+    assert sorted(engine.jobs) == [(0, 1)] * (1 + MAX_TRIES)
     runs = {(run.agent_id, run.seed): run for run in read_runs(tmp_path)}
     assert runs[first.agent, 0].status == "done"
     assert runs[first.agent, 1].failure == "FloatingPointError: the second seed (step 120)"
@@ -133,7 +135,8 @@ def test_a_failed_run_starts_from_nothing_when_it_is_tried_again(tmp_path) -> No
     (cell, _) = fake.cells()
     fake.append(fake.start(cell, 0, tmp_path), 150, 1.0)
     folder_of(cell, 0, tmp_path).fail("earlier", 150)
-    run(plan([cell], [0], tmp_path, retry_failed=True), tmp_path, fake.raises_at_once)
+    assert [folder.path.name for folder in retry_runs([cell], [0], tmp_path)] == ["seed_0"]
+    run(plan([cell], [0], tmp_path), tmp_path, fake.raises_at_once)
     (record,) = read_runs(tmp_path)
     assert record.failure == "OSError: no record yet (step 0)"
     assert record.evaluations == ()
@@ -151,10 +154,10 @@ def test_dead_processes_are_tried_again_but_not_for_ever(tmp_path, capsys) -> No
         raise BrokenProcessPool("killed")
 
     run(plan([cell, other], range(2), tmp_path), tmp_path, train, engine)
-    assert sorted(engine.jobs) == [(0, 1), (0, 1), *[(1,)] * MAX_RETRIES]
+    assert sorted(engine.jobs) == [(0, 1)] * (1 + MAX_TRIES)
     assert count_statuses([cell], range(2), tmp_path) == {"done": 1, "failed": 1}
     assert count_statuses([other], range(2), tmp_path) == {"done": 2}
-    assert "try 2" in capsys.readouterr().out
+    assert "try 2 of 3" in capsys.readouterr().out
 
 
 def test_ctrl_c_stops_the_engine(tmp_path) -> None:
@@ -203,13 +206,6 @@ def _interrupt_handler() -> str:
     import signal
 
     return signal.Handlers(signal.getsignal(signal.SIGINT)).name
-
-
-def test_results_folder_that_cannot_be_written(tmp_path) -> None:
-    check_results_folder(tmp_path / "new" / "folder")
-    (tmp_path / "file").write_text("")
-    with pytest.raises(RecordError, match=r"cannot write into the results folder .*file/x: .*--results"):
-        check_results_folder(tmp_path / "file" / "x")
 
 
 def test_progress_counts_steps_and_time(tmp_path, capsys) -> None:
