@@ -9,10 +9,14 @@ import numpy as np
 import pandas as pd
 
 from .reading import Run
+from .resampling import counts, percentile_interval, stream
 from .statistics import CONFIDENCE, iqm
 from .variants import variant_labels
 
-COLUMNS = ["suite", "budget", "task", "agent", "step", "mean", "low", "high", "iqm", "seeds", "return_unit"]
+COLUMNS = [
+    *("suite", "budget", "task", "agent", "step", "mean", "low", "high", "iqm", "seeds", "return_unit"),
+    *("updates", "seconds"),
+]
 
 REPETITIONS = 2_000
 """Bootstrap repetitions a point of a curve, as for rliable's profiles; intervals of curves are looked at."""
@@ -23,12 +27,13 @@ def learning_curves(
 ) -> pd.DataFrame:
     """Return by training step: mean and interquartile mean over the seeds that were evaluated there.
 
-    Runs of every status are in it, up to where they came; ``seeds`` says how many make a point.
+    Runs of every status are in it, up to where they came; ``seeds`` says how many make a point. ``updates``
+    and ``seconds`` are their mean gradient steps and wall time by then.
 
     Args:
         runs: those of one suite and budget.
-        seed: seed of the bootstrap; each curve starts its own generator, so a curve does not depend on the
-            others.
+        seed: seed of the bootstrap; each curve's generator follows from it and from the curve's own numbers,
+            so a curve does not depend on the others.
         repetitions: bootstrap repetitions.
         confidence: level of the percentile interval of the mean; NaN where a point has one seed.
 
@@ -44,40 +49,45 @@ def learning_curves(
         first = members[0]
         about = {"suite": first.suite, "budget": first.budget, "task": task, "agent": agent}
         unit = first.meta["task"]["return_unit"]
-        points = _points(members, np.random.default_rng(seed), repetitions, confidence)
+        points = _points(members, seed, repetitions, confidence)
         rows += [{**about, **point, "return_unit": unit} for point in points]
     return pd.DataFrame(rows, columns=pd.Index(COLUMNS))
 
 
-def _points(
-    runs: Sequence[Run], rng: np.random.Generator, repetitions: int, confidence: float
-) -> list[dict[str, float]]:
+def _points(runs: Sequence[Run], seed: int, repetitions: int, confidence: float) -> list[dict[str, float]]:
     """The points of one curve; steps that the same seeds reached share their resamples."""
-    returns: dict[int, dict[int, float]] = defaultdict(dict)
+    found: dict[int, dict[int, tuple[float, int, float]]] = defaultdict(dict)
     for run in sorted(runs, key=lambda run: run.seed):
         for evaluation in run.evaluations:
-            returns[evaluation.step][run.seed] = evaluation.mean_return
+            found[evaluation.step][run.seed] = (
+                evaluation.mean_return,
+                evaluation.updates,
+                evaluation.seconds,
+            )
     together: dict[tuple[int, ...], list[int]] = defaultdict(list)
-    for step in sorted(returns):
-        together[tuple(returns[step])].append(step)
+    for step in sorted(found):
+        together[tuple(found[step])].append(step)
     points: list[dict[str, float]] = []
     for seeds, steps in together.items():
-        values = np.array([[returns[step][seed] for step in steps] for seed in seeds])
+        table = np.array([[found[step][seed] for step in steps] for seed in seeds])
+        values = table[np.lexsort(table[:, ::-1, 0].T), :, 0]  # an order that does not come from the seeds
         low = high = np.full(len(steps), np.nan)
         if len(seeds) > 1:
-            draws = rng.integers(len(seeds), size=(repetitions, len(seeds)))
-            tail = (1 - confidence) / 2
-            low, high = np.quantile(values[draws].mean(axis=1), [tail, 1 - tail], axis=0)
+            drawn = counts(len(seeds), repetitions, stream(seed, values)).astype(float)
+            low, high = percentile_interval(drawn @ values / len(seeds), confidence)
         middle = iqm(values.T[:, :, None])
+        averages = table.mean(axis=0)
         for place, step in enumerate(steps):
             points.append(
                 {
                     "step": step,
-                    "mean": float(values[:, place].mean()),
+                    "mean": float(averages[place, 0]),
                     "low": float(low[place]),
                     "high": float(high[place]),
                     "iqm": float(middle[place]),
                     "seeds": len(seeds),
+                    "updates": float(averages[place, 1]),
+                    "seconds": float(averages[place, 2]),
                 }
             )
     return sorted(points, key=lambda point: point["step"])

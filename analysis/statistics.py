@@ -19,6 +19,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .resampling import percentile_interval
+
 Statistic = Callable[[np.ndarray], np.ndarray]
 
 REPETITIONS = 50_000
@@ -27,8 +29,8 @@ REPETITIONS = 50_000
 CONFIDENCE = 0.95
 """Default confidence level."""
 
-_CHUNK_NUMBERS = 4_000_000
-"""Resampled numbers held at once (32 MB); it decides memory and, with the seed, the exact draws."""
+_CHUNK_NUMBERS = 250_000
+"""Resampled numbers held at once (2 MB, what a cache holds); with the seed it decides the exact draws."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,9 @@ def iqm(scores: np.ndarray) -> np.ndarray:
     """
     pooled = scores.reshape(*scores.shape[:-2], -1)
     ordered = np.sort(pooled, axis=-1)  # NaN go last
+    if not np.isnan(ordered[..., -1]).any():
+        cut = pooled.shape[-1] // 4
+        return ordered[..., cut : pooled.shape[-1] - cut].mean(axis=-1)
     count = np.sum(~np.isnan(pooled), axis=-1, keepdims=True)
     cut = count // 4
     place = np.arange(pooled.shape[-1])
@@ -65,9 +70,12 @@ def mean(scores: np.ndarray) -> np.ndarray:
 
 def median(scores: np.ndarray) -> np.ndarray:
     """Median over tasks of each task's mean over runs: (..., runs, tasks) to (...,)."""
+    means = _nan_mean(scores, axis=-2)
+    if not np.isnan(means).any():
+        return np.asarray(np.median(means, axis=-1))
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "All-NaN", RuntimeWarning)
-        return np.asarray(np.nanmedian(_nan_mean(scores, axis=-2), axis=-1))
+        return np.asarray(np.nanmedian(means, axis=-1))
 
 
 def optimality_gap(scores: np.ndarray) -> np.ndarray:
@@ -92,6 +100,37 @@ AGGREGATES: Mapping[str, Statistic] = {
 """The aggregates of a leaderboard, by column name."""
 
 
+def draws(
+    scores: np.ndarray,
+    statistics: Mapping[str, Statistic],
+    rng: np.random.Generator,
+    repetitions: int = REPETITIONS,
+) -> dict[str, np.ndarray]:
+    """Statistics of the resamples of a stratified bootstrap: runs are drawn anew within each task.
+
+    All statistics see the same resamples; each task is resampled among the runs it has.
+
+    Args:
+        scores: (runs, tasks), NaN for missing runs.
+        statistics: name to a function of (..., runs, tasks).
+        rng: source of the resamples.
+        repetitions: resamples.
+
+    Returns:
+        Name to (repetitions, ...): the first axis in front of what the statistic gives.
+
+    """
+    columns = _columns(scores)
+    samples: dict[str, list[np.ndarray]] = {name: [] for name in statistics}
+    chunk = max(1, _CHUNK_NUMBERS // max(1, sum(map(len, columns))))
+    for start in range(0, repetitions, chunk):
+        size = min(chunk, repetitions - start)
+        resampled = _resampled(columns, size, rng)
+        for name, statistic in statistics.items():
+            samples[name].append(statistic(resampled))
+    return {name: np.concatenate(parts) for name, parts in samples.items()}
+
+
 def estimates(
     scores: np.ndarray,
     statistics: Mapping[str, Statistic],
@@ -99,16 +138,15 @@ def estimates(
     repetitions: int = REPETITIONS,
     confidence: float = CONFIDENCE,
 ) -> dict[str, Estimate]:
-    """Statistics with percentile intervals of a stratified bootstrap: runs are resampled within each task.
+    """Statistics with percentile intervals of a stratified bootstrap; see `draws`.
 
-    All statistics are computed on the same resamples. Each task is resampled among the runs it has. A task
-    with a single run says nothing about its spread: there are no intervals (NaN) as soon as one task has
-    only one.
+    A task with a single run says nothing about its spread: there are no intervals (NaN) as soon as one task
+    has only one.
 
     Args:
         scores: (runs, tasks), NaN for missing runs.
-        statistics: name to a function of (..., runs, tasks).
-        rng: source of the resamples; the same generator state gives the same intervals.
+        statistics: name to a function of (..., runs, tasks) to (...).
+        rng: source of the resamples.
         repetitions: resamples.
         confidence: level of the intervals, between 0 and 1.
 
@@ -122,24 +160,28 @@ def estimates(
         raise ValueError(f"scores must be (runs, tasks), got shape {scores.shape}")
     if repetitions < 1 or not 0 < confidence < 1:
         raise ValueError(f"need repetitions >= 1 and 0 < confidence < 1, got {repetitions} and {confidence}")
-    columns = [column[~np.isnan(column)] for column in scores.T]
-    columns = [column for column in columns if len(column)]
-    dense = _padded([column[None] for column in columns])
-    points = {name: float(statistic(dense)[0]) for name, statistic in statistics.items()}
-    if not columns or min(map(len, columns)) < 2:
+    points = {name: float(statistic(_dense(scores))[0]) for name, statistic in statistics.items()}
+    if not has_spread(scores):
         return {name: Estimate(point, np.nan, np.nan) for name, point in points.items()}
-    samples: dict[str, list[np.ndarray]] = {name: [] for name in statistics}
-    chunk = max(1, _CHUNK_NUMBERS // dense.size)
-    for start in range(0, repetitions, chunk):
-        size = min(chunk, repetitions - start)
-        resampled = _padded([_resampled(column, size, rng) for column in columns])
-        for name, statistic in statistics.items():
-            samples[name].append(statistic(resampled))
-    tail = (1 - confidence) / 2
-    intervals = {
-        name: np.quantile(np.concatenate(parts), [tail, 1 - tail]) for name, parts in samples.items()
-    }
-    return {name: Estimate(points[name], float(low), float(high)) for name, (low, high) in intervals.items()}
+    samples = draws(scores, statistics, rng, repetitions)
+    return {name: estimate(points[name], samples[name], confidence) for name in statistics}
+
+
+def estimate(point: float, samples: np.ndarray, confidence: float) -> Estimate:
+    """A point with the percentile interval of its draws, (repetitions,)."""
+    low, high = percentile_interval(samples, confidence)
+    return Estimate(point, float(low), float(high))
+
+
+def has_spread(scores: np.ndarray) -> bool:
+    """Whether a bootstrap says something: there are runs, and no task of (runs, tasks) has a single one."""
+    found = np.sum(~np.isnan(scores), axis=0)
+    return bool((found > 0).any() and (found != 1).all())
+
+
+def task_means(scores: np.ndarray) -> np.ndarray:
+    """Mean of each task over its runs: (..., runs, tasks) to (..., tasks)."""
+    return _nan_mean(scores, axis=-2)
 
 
 def mean_over_seeds(
@@ -151,20 +193,36 @@ def mean_over_seeds(
     """Mean of one task's runs with its percentile bootstrap interval.
 
     Args:
-        values: (runs,), NaN for missing runs.
+        values: (runs,), NaN for missing runs; fewer than two have no interval (NaN).
         rng: source of the resamples.
         repetitions: resamples.
         confidence: level of the interval.
-
-    Returns:
-        The estimate; no interval (NaN) with fewer than two runs.
     """
     return estimates(values[:, None], {"mean": mean}, rng, repetitions, confidence)["mean"]
 
 
-def _resampled(column: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:
-    """(size, runs) draws with replacement from the runs of one task."""
-    return column[rng.integers(len(column), size=(size, len(column)))]
+def _columns(scores: np.ndarray) -> list[np.ndarray]:
+    """The runs that are there, task by task; tasks without any are left out."""
+    columns = [column[~np.isnan(column)] for column in scores.T]
+    return [column for column in columns if len(column)]
+
+
+def _dense(scores: np.ndarray) -> np.ndarray:
+    """(1, runs, tasks) without the rows and tasks that hold nothing."""
+    return _padded([column[None] for column in _columns(scores)])
+
+
+def _resampled(columns: list[np.ndarray], size: int, rng: np.random.Generator) -> np.ndarray:
+    """(size, runs, tasks) draws with replacement from the runs of each task."""
+    lengths = {len(column) for column in columns}
+    if len(lengths) != 1:
+        return _padded([column[rng.integers(len(column), size=(size, len(column)))] for column in columns])
+    (length,) = lengths
+    whole = np.stack(columns, axis=1)
+    place = rng.integers(length, size=(size, *whole.shape), dtype=np.int32)
+    place *= whole.shape[1]
+    place += np.arange(whole.shape[1], dtype=np.int32)
+    return np.take(whole, place)
 
 
 def _padded(columns: list[np.ndarray]) -> np.ndarray:
@@ -179,6 +237,9 @@ def _padded(columns: list[np.ndarray]) -> np.ndarray:
 
 def _nan_mean(values: np.ndarray, axis: int) -> np.ndarray:
     """Mean of the numbers along an axis, NaN where there are none."""
+    total = values.sum(axis=axis)
+    if not np.isnan(total).any():
+        return total / values.shape[axis]
     present = ~np.isnan(values)
     return _divided(np.where(present, values, 0.0).sum(axis=axis), present.sum(axis=axis))
 

@@ -1,18 +1,25 @@
-"""Tables of a benchmark: from run records to CSV, Markdown and the terminal; needs no torch.
+"""Tables of a benchmark: from run records to CSV, Markdown, LaTeX, figures and the terminal; needs no torch.
 
 Modules:
-    board: the numbers of a table.
-    tables: its files.
-    terminal: the same numbers for a terminal.
+    board: the numbers of a table; every output is written from one `Leaderboard`.
+    bootstrap: how intervals are made.
+    outcomes, protocol: which runs count, and why others do not.
+    rows, standing, trends: an agent's numbers; ranks; profiles and efficiency.
+    tables, markdown, latex, figures, terminal: the outputs.
+    footer, verdicts: how numbers were made, and what pairs say, in words.
+    check: do published tables say what the records say?
 """
 
-from .board import Bootstrap, Leaderboard, leaderboard, leaderboards
+from .board import Leaderboard, leaderboard, leaderboards
+from .bootstrap import Bootstrap
+from .check import differences
 from .tables import write_leaderboard, write_leaderboards
 from .terminal import terminal_table
 
 __all__ = [
     "Bootstrap",
     "Leaderboard",
+    "differences",
     "leaderboard",
     "leaderboards",
     "terminal_table",

@@ -1,58 +1,56 @@
 """Leaderboard: the numbers of one table, from run records to data frames.
 
-Runs of different suites, suite versions or budgets never share a table. The runs a table expects are all its
-tasks x all its seeds for every agent; only complete ones count in returns, scores and aggregates. A short
+Runs of different suites, suite versions or budgets never share a table, and within a task only runs under
+one protocol are compared (`protocol`). The runs a table expects are all its tasks x all its seeds for every
+agent; of a variant (an agent with several settings) only those on tasks where it has runs, of an agent
+trained elsewhere only the seeds it has. Only complete runs count in returns, scores and aggregates. A short
 run has not had its budget and a failed one has no final result, so their last evaluations are shown beside
-the numbers, never mixed into them, and an agent with holes is ranked on the runs it has and marked. The
-numbers of a row come from that row's runs alone; only what counts as missing depends on which seeds and
-tasks the other rows have.
+the numbers, never mixed into them. The numbers of a row come from that row's runs alone; only what counts as
+missing, ranks and corrections depend on the other rows.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from ..analysis.curves import learning_curves
+from ..analysis.efficiency import COLUMNS as EFFICIENCY_COLUMNS
+from ..analysis.pairs import pair_table
+from ..analysis.profiles import COLUMNS as PROFILE_COLUMNS
 from ..analysis.reading import Run, read_tables
-from ..analysis.scores import ReferenceScores, TaskReference, reference_scores
-from ..analysis.statistics import AGGREGATES, CONFIDENCE, REPETITIONS, Estimate, estimates, mean_over_seeds
-from ..analysis.variants import cell_of, variant_labels
-from .outcomes import RunOutcome, counts, outcomes, summary
-
-
-@dataclass(frozen=True)
-class Bootstrap:
-    """How intervals are made; printed under every table.
-
-    Attributes:
-        seed: every row starts its own generator from it.
-        repetitions: resamples.
-        confidence: level of the percentile intervals.
-    """
-
-    seed: int = 0
-    repetitions: int = REPETITIONS
-    confidence: float = CONFIDENCE
+from ..analysis.scores import ReferenceScores, reference_scores
+from ..analysis.variants import Cell, cell_of, is_external, variant_labels
+from .bootstrap import Bootstrap
+from .outcomes import RunOutcome, outcomes
+from .protocol import common_protocols
+from .rows import Row, agent_row, returns_of, task_rows
+from .standing import SCRIPTED, Standing, standing
+from .trends import trends
 
 
 @dataclass(frozen=True)
 class Leaderboard:
-    """One table.
+    """One table, and everything that outputs are written from.
 
     Attributes:
         suite: name of the suite.
         suite_version: its version.
         budget: name of the budget.
         runs: the records behind it.
-        agents: one row an agent, best interquartile mean first; the columns of ``leaderboard.csv``.
+        agents: one row an agent, best interquartile mean first, those that lack tasks last;
+            ``leaderboard.csv``.
         tasks: one row a task and agent; the columns of ``tasks.csv``.
+        pairs: one row two agents, over all tasks and on each; ``pairs.csv``.
+        curves: one row a task, agent and evaluation; ``curves.csv``.
+        profiles: one row an agent and score; ``profiles.csv``.
+        efficiency: one row an agent, axis and point; ``efficiency.csv``.
         holes: the expected runs that do not count, with the reason.
+        standing: who is ranked on which tasks, and who is not and why.
         references: the reference scores that were used.
         bootstrap: how intervals were made.
     """
@@ -63,7 +61,12 @@ class Leaderboard:
     runs: tuple[Run, ...]
     agents: pd.DataFrame
     tasks: pd.DataFrame
+    pairs: pd.DataFrame
+    curves: pd.DataFrame
+    profiles: pd.DataFrame
+    efficiency: pd.DataFrame
     holes: tuple[RunOutcome, ...]
+    standing: Standing
     references: ReferenceScores
     bootstrap: Bootstrap
 
@@ -102,116 +105,97 @@ def leaderboard(runs: Sequence[Run], references: ReferenceScores, bootstrap: Boo
     """
     labels = variant_labels(runs)
     by_place = {(run.task_id, labels[cell_of(run)], run.seed): run for run in runs}
+    protocols = common_protocols(runs)
+    expected = outcomes(_expected_seeds(runs, labels), by_place, protocols)
     names = sorted(set(labels.values()))
-    tasks = sorted({run.task_id for run in runs})
-    seeds = sorted({run.seed for run in runs})
+    tasks = sorted(protocols)
     ids = {labels[cell_of(run)]: run.agent_id for run in runs}
-    expected = outcomes(tasks, names, seeds, by_place)
     first = runs[0]
     about = {"suite": first.suite, "suite_version": str(first.meta["suite_version"]), "budget": first.budget}
-    metas: dict[tuple[str, str], Mapping[str, Any]] = {
-        (run.task_id, labels[cell_of(run)]): run.meta for run in runs
-    }
-    units = {run.task_id: str(run.meta["task"]["return_unit"]) for run in runs}
-    task_rows = [
-        {
-            **about,
-            **{"task": task, "agent": name, "agent_id": ids[name], "return_unit": units[task]},
-            **_task_numbers(expected[task, name], metas.get((task, name)), references, bootstrap),
-        }
-        for task in tasks
-        for name in names
-    ]
-    agent_rows = [
-        {
-            **{"agent": name, "agent_id": ids[name], **about},
-            **_agent_numbers([expected[task, name] for task in tasks], references, bootstrap),
-        }
-        for name in names
-    ]
-    agents = pd.DataFrame(agent_rows).sort_values("iqm", ascending=False, kind="stable", ignore_index=True)
-    holes = tuple(run for group in expected.values() for run in group if run.outcome != "done")
+    units = {task: protocols[task]["return unit"].strip('"') for task in tasks}
+    metas = {(run.task_id, labels[cell_of(run)]): run.meta for run in runs}
+    agent_rows: list[Row] = []
+    rows: dict[tuple[str, str], Row] = {}
+    drawn = {}
+    for name in names:
+        mine = {task: expected[task, name] for task in tasks}
+        found, drawn[name], numbers = agent_row(mine, references, bootstrap)
+        agent_rows.append({"agent": name, "agent_id": ids[name], **about, **found})
+        on_tasks = task_rows(mine, {task: metas.get((task, name)) for task in tasks}, references, numbers)
+        for task, row in on_tasks.items():
+            head = {"task": task, "agent": name, "agent_id": ids[name], "return_unit": units[task]}
+            rows[task, name] = {**about, **head, **row}
+    learners = [name for name in names if ids[name] not in SCRIPTED]
+    returns = returns_of(expected)
+    stand = standing(learners, expected, references, drawn, bootstrap)
+    for row in agent_rows:
+        row |= stand.of_agent(row["agent"])
+    for (task, name), row in rows.items():
+        row["first"] = stand.first_on(task, name)
+    agent_rows.sort(key=lambda row: (row["agent"] in stand.unranked, -np.nan_to_num(row["iqm"], nan=-np.inf)))
+    profiles, efficiency = trends(names, tasks, expected, references, bootstrap)
+    pairs = pair_table(returns, units, bootstrap.seed, bootstrap.for_pairs, bootstrap.confidence)
     return Leaderboard(
         **about,
         runs=tuple(runs),
-        agents=agents,
-        tasks=pd.DataFrame(task_rows),
-        holes=holes,
+        agents=pd.DataFrame(agent_rows),
+        tasks=_without_unrecorded(pd.DataFrame([rows[task, name] for task in tasks for name in names])),
+        pairs=_with_suite(pairs, about),
+        curves=_scored(
+            learning_curves(runs, bootstrap.seed, bootstrap.for_curves, bootstrap.confidence), references
+        ),
+        profiles=_with_suite(profiles.reindex(columns=PROFILE_COLUMNS), about),
+        efficiency=_with_suite(efficiency.reindex(columns=EFFICIENCY_COLUMNS), about),
+        holes=tuple(run for group in expected.values() for run in group if run.outcome != "done"),
+        standing=stand,
         references=references,
         bootstrap=bootstrap,
     )
 
 
-def _task_numbers(
-    expected: Sequence[RunOutcome],
-    meta: Mapping[str, Any] | None,
-    references: ReferenceScores,
-    bootstrap: Bootstrap,
-) -> dict[str, Any]:
-    """The numbers of one task and agent; ``meta`` is None when there is no run at all."""
-    values = np.array([run.value for run in expected if run.outcome == "done"])
-    unfinished = [run.value for run in expected if run.outcome == "short" and not math.isnan(run.value)]
-    estimate = _estimated(values, bootstrap)
-    reference = references.tasks.get(expected[0].task)
-    points = (estimate.point, estimate.low, estimate.high)
-    scores = [reference.score(value) if reference else math.nan for value in points]
-    return {
-        **dict(zip(("return", "low", "high"), points, strict=True)),
-        **dict(zip(("score", "score_low", "score_high"), scores, strict=True)),
-        "seeds": len(values),
-        "steps": meta["steps"] if meta else pd.NA,
-        **counts(expected),
-        "short_return": float(np.mean(unfinished)) if unfinished else math.nan,
-        "status": "; ".join([summary(expected), *_remarks(len(values), meta, reference)]),
-        "settings_hash": meta["settings_hash"] if meta else "",
-        "random": reference.random if reference else math.nan,
-        "reference": reference.reference if reference else math.nan,
-        "reference_version": references.version,
-    }
+def _expected_seeds(runs: Sequence[Run], labels: Mapping[Cell, str]) -> dict[tuple[str, str], list[int]]:
+    """The seeds that are expected of every task and agent label, tasks and labels in order."""
+    there: dict[tuple[str, str], set[int]] = {}
+    siblings: dict[str, set[str]] = {}
+    strangers: dict[str, set[int]] = {}
+    for run in runs:
+        label = labels[cell_of(run)]
+        there.setdefault((run.task_id, label), set()).add(run.seed)
+        if is_external(run):
+            strangers.setdefault(label, set()).add(run.seed)
+        else:
+            siblings.setdefault(run.agent_id, set()).add(label)
+    seeds = {run.seed for run in runs if not is_external(run)}
+    variants = {label for family in siblings.values() if len(family) > 1 for label in family}
+    expected: dict[tuple[str, str], list[int]] = {}
+    for task in sorted({run.task_id for run in runs}):
+        for label in sorted(set(labels.values())):
+            wanted = strangers.get(label, seeds)
+            is_elective = label in variants or label in strangers
+            expected[task, label] = [] if is_elective and (task, label) not in there else sorted(wanted)
+    return expected
 
 
-def _remarks(n_values: int, meta: Mapping[str, Any] | None, reference: TaskReference | None) -> list[str]:
-    """What a reader must know beside how many runs there are."""
-    remarks = ["one seed: no interval"] if n_values == 1 else []
-    if reference is None:
-        remarks.append("no reference score")
-    elif meta is not None:
-        used = {**meta["task"]["settings"], **meta["task"]["evaluation_settings"]}
-        differing = [name for name, value in reference.evaluation_settings.items() if used.get(name) != value]
-        if differing:
-            remarks.append(f"reference scores were measured with other {', '.join(sorted(differing))}")
-    return remarks
+def _without_unrecorded(tasks: pd.DataFrame) -> pd.DataFrame:
+    """Tasks without the absolute metric if no run has it: tables of earlier records stay as they were."""
+    names = [name for name in tasks.columns if name.startswith("absolute_")]
+    return tasks if (tasks["absolute_seeds"] > 0).to_numpy().any() else tasks.drop(columns=names)
 
 
-def _agent_numbers(
-    expected: Sequence[Sequence[RunOutcome]], references: ReferenceScores, bootstrap: Bootstrap
-) -> dict[str, Any]:
-    """The aggregates of one agent; ``expected`` holds one sequence a task, in a fixed order of seeds."""
-    scores = np.full((len(expected[0]), len(expected)), np.nan)
-    for column, group in enumerate(expected):
-        reference = references.tasks.get(group[0].task)
-        for row, run in enumerate(group):
-            if reference is not None and run.outcome == "done":
-                scores[row, column] = reference.score(run.value)
-    rng = np.random.default_rng(bootstrap.seed)
-    found = estimates(scores, AGGREGATES, rng, bootstrap.repetitions, bootstrap.confidence)
-    everything = [run for group in expected for run in group]
-    numbers: dict[str, Any] = {
-        "tasks": int((~np.isnan(scores)).any(axis=0).sum()),
-        "seeds": int((~np.isnan(scores)).any(axis=1).sum()),
-    }
-    for name, estimate in found.items():
-        numbers |= {name: estimate.point, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
-    return {
-        **numbers,
-        **counts(everything),
-        "reference_version": references.version,
-        "bootstrap_seed": bootstrap.seed,
-        "bootstrap_repetitions": bootstrap.repetitions,
-        "confidence": bootstrap.confidence,
-    }
+def _with_suite(frame: pd.DataFrame, about: Mapping[str, str]) -> pd.DataFrame:
+    """The frame with the columns that say whose it is in front."""
+    framed = frame.copy()
+    for place, (name, value) in enumerate(about.items()):
+        framed.insert(place, name, value)
+    return framed
 
 
-def _estimated(values: np.ndarray, bootstrap: Bootstrap) -> Estimate:
-    rng = np.random.default_rng(bootstrap.seed)
-    return mean_over_seeds(values, rng, bootstrap.repetitions, bootstrap.confidence)
+def _scored(curves: pd.DataFrame, references: ReferenceScores) -> pd.DataFrame:
+    """Learning curves with their mean and interval as scores, too; NaN without reference scores."""
+    scored = curves.copy()
+    for name, source in (("score", "mean"), ("score_low", "low"), ("score_high", "high")):
+        scored[name] = [
+            references.tasks[task].score(value) if task in references.tasks else float("nan")
+            for task, value in zip(curves["task"], curves[source], strict=True)
+        ]
+    return scored

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
 from collections.abc import Sequence
 
 from ..analysis.statistics import AGGREGATES
 from .board import Leaderboard
+from .footer import footer
+from .outcomes import OUTCOMES
 from .text import Row, best_and_tied, interval, number, return_digits, rows_of
+from .verdicts import comparable, ranking, sentence, told_pairs
 
 SCORE_DIGITS = 2
+FOOTER_HEADING = "## How this was made"
 
 _TITLES = {
     "iqm": "IQM",
@@ -35,14 +38,17 @@ def markdown(board: Leaderboard, command: str) -> str:
         f"# {board.suite}, budget `{board.budget}`",
         "Scores: 0 is the random policy, 1 the task's scripted reference policy; not clipped. In brackets: "
         f"{level} bootstrap intervals. **Bold**: the best agent that learns; ≈: its interval overlaps the "
-        "best one's; †: runs are missing, short or failed, see below.",
+        "best one's; †: runs are missing, short, failed or not comparable, see below.",
         "## Overall",
         _overall(board),
+        escaped(" ".join(ranking(board))),
+        "## Pairs",
+        _pairs(board),
         "## Tasks",
         *[_task(board, task) for task in sorted(set(board.tasks["task"]))],
-        "## Missing, short and failed runs",
+        "## Runs that do not count",
         _holes(board),
-        "## How this was made",
+        FOOTER_HEADING,
         _footer(board, command),
     ]
     return "\n\n".join(parts) + "\n"
@@ -51,7 +57,8 @@ def markdown(board: Leaderboard, command: str) -> str:
 def _overall(board: Leaderboard) -> str:
     rows = rows_of(board.agents)
     marks = {
-        name: best_and_tied(rows, name, f"{name}_low", f"{name}_high", SCORE_DIGITS) for name in AGGREGATES
+        name: best_and_tied(comparable(board), name, f"{name}_low", f"{name}_high", SCORE_DIGITS)
+        for name in AGGREGATES
     }
     lines: list[list[str]] = []
     for row in rows:
@@ -61,11 +68,21 @@ def _overall(board: Leaderboard) -> str:
             + interval(row[f"{name}_low"], row[f"{name}_high"], SCORE_DIGITS)
             for name in AGGREGATES
         ]
-        runs = sum(row[f"runs_{outcome}"] for outcome in ("done", "short", "failed", "missing"))
-        lines.append(
-            [_name(row), *cells, str(row["tasks"]), str(row["seeds"]), f"{row['runs_done']} of {runs}"]
+        runs = sum(row[f"runs_{outcome}"] for outcome in OUTCOMES)
+        rank = (
+            ""
+            if math.isnan(row["rank"])
+            else f"{row['rank']:.0f} [{row['rank_low']:.0f}, {row['rank_high']:.0f}]"
         )
-    return _table(["Agent", *[_TITLES[name] for name in AGGREGATES], "Tasks", "Seeds", "Runs done"], lines)
+        first = "" if math.isnan(row["first"]) else f"{row['first']:.0%}"
+        area = (
+            f"{number(row['area'], SCORE_DIGITS)} {interval(row['area_low'], row['area_high'], SCORE_DIGITS)}"
+        )
+        done = f"{row['runs_done']} of {runs}"
+        lines.append([_name(row), rank, first, *cells, area, str(row["tasks"]), str(row["seeds"]), done])
+    titles = [_TITLES[name] for name in AGGREGATES]
+    ends = ["Area (IQM over training)", "Tasks", "Seeds", "Runs done"]
+    return _table(["Agent", "Rank", "First", *titles, *ends], lines)
 
 
 def _task(board: Leaderboard, task: str) -> str:
@@ -81,7 +98,7 @@ def _task(board: Leaderboard, task: str) -> str:
             f"{number(row['score'], SCORE_DIGITS)} "
             + interval(row["score_low"], row["score_high"], SCORE_DIGITS),
             str(row["seeds"]),
-            f"{row['steps']:,}" if row["settings_hash"] else "",
+            f"{row['steps']:,.0f}" if row["settings_hash"] else "",
             row["status"],
         ]
         for row in rows
@@ -108,7 +125,7 @@ def _marked(row: Row, marks: tuple[set[str], set[str]], text: str) -> str:
 
 
 def _name(row: Row) -> str:
-    holes = row["runs_missing"] + row["runs_short"] + row["runs_failed"]
+    holes = sum(row[f"runs_{outcome}"] for outcome in OUTCOMES if outcome != "done")
     return row["agent"] + (" †" if holes else "")
 
 
@@ -116,51 +133,39 @@ def _holes(board: Leaderboard) -> str:
     if not board.holes:
         return "None: every run of the table is complete."
     lines: list[list[str]] = []
+    absent: dict[tuple[str, str], list[str]] = {}
     for hole in board.holes:
+        if hole.outcome == "missing":
+            absent.setdefault((hole.task, hole.agent), []).append(str(hole.seed))
+            continue
         shown = "" if math.isnan(hole.value) else number(hole.value, return_digits([hole.value]))
-        step = "" if hole.outcome == "missing" else f"{hole.step:,}"
+        step = f"{hole.step:,}"
         lines.append([hole.task, hole.agent, str(hole.seed), hole.outcome, step, shown, hole.reason])
+    for (task, agent), seeds in absent.items():
+        lines.append([task, agent, ", ".join(seeds), "missing", "", "", "no record of such a run"])
     headings = ["Task", "Agent", "Seed", "Outcome", "Last evaluated at step", "Return there", "Reason"]
-    note = "These runs are not in any number above; an agent with holes is ranked on the runs it has."
+    note = (
+        "These runs are in no number above: the numbers of an agent with holes are those of the runs it has."
+    )
     return f"{note}\n\n{_table(headings, lines)}"
 
 
 def _footer(board: Leaderboard, command: str) -> str:
-    evaluations = [run.meta["evaluation"] for run in board.runs]
-    bootstrap = board.bootstrap
-    items = {
-        "Suite": f"{board.suite}, version {board.suite_version}",
-        "Budget": board.budget,
-        "Seeds": ", ".join(map(str, sorted({run.seed for run in board.runs}))),
-        "Evaluation": f"{_values(evaluations, 'episodes')} episodes each {_values(evaluations, 'every')} "
-        f"environment steps, mode {_values(evaluations, 'mode')}",
-        "Return of a run": f"mean of its last {_values(evaluations, 'score_last')} evaluations after step 0, "
-        "or of those it has",
-        "Score": "(return - random) / (reference - random), "
-        f"reference scores version {board.references.version}",
-        "Intervals": f"percentile bootstrap over seeds, stratified by task, {bootstrap.repetitions:,} "
-        f"repetitions, level {bootstrap.confidence:g}, seed {bootstrap.seed}",
-        "Aggregates": "IQM and optimality gap pool all runs; mean and median are over the means of the tasks",
-        "Runs made with": _provenance(board),
-        "Command": f"`{command}`",
-    }
-    return "\n".join(f"- {name}: {text}" for name, text in items.items())
+    return "\n".join(f"- {name}: {escaped(text)}" for name, text in footer(board, command).items())
 
 
-def _values(records: Sequence[Row], name: str) -> str:
-    """The values of a field over all records, in order; usually one."""
-    return " / ".join(str(value) for value in sorted({record[name] for record in records}))
-
-
-def _provenance(board: Leaderboard) -> str:
-    """What the runs recorded of their making: each field's values, or their number where they are many."""
-    found: dict[str, set[str]] = defaultdict(set)
-    for run in board.runs:
-        for name, value in run.meta["provenance"].items():
-            found[name].add(str(value))
-    shown = {name: " / ".join(sorted(values)) for name, values in found.items() if len(values) <= 3}
-    many = {name: f"{len(values)} values" for name, values in found.items() if len(values) > 3}
-    return "; ".join(f"{name} {text}" for name, text in sorted({**shown, **many}.items())) or "not recorded"
+def _pairs(board: Leaderboard) -> str:
+    rows, count = told_pairs(board)
+    if not count:
+        return "There are no two agents that learn."
+    lines = [f"- {escaped(sentence(row))}" for row in rows]
+    if len(rows) < count:
+        lines.append(f"- Told are neighbours in the table; all {count:,} pairs are in pairs.csv.")
+    about = (
+        "P(better): how often a run of the first does better than one of the second on the same task. p: "
+        "Holm's correction over all pairs."
+    )
+    return about + "\n\n" + "\n".join(lines)
 
 
 def _table(headings: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
@@ -174,4 +179,10 @@ def _table(headings: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
 
 def _cell(text: str) -> str:
     """Text that cannot break a table."""
-    return " ".join(text.split()).replace("|", "\\|")
+    return escaped(text).replace("|", "\\|")
+
+
+def escaped(text: str) -> str:
+    """Text on one line that cannot become HTML or a link."""
+    plain = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;")
+    return plain.replace("](", "]\\(")

@@ -1,17 +1,21 @@
-"""What became of every run a table expects: done, short, failed or missing, and why."""
+"""What became of every run a table expects: done, short, failed, missing or apart, and why."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
+from ..analysis.absolute import absolute_return
+from ..analysis.efficiency import area
 from ..analysis.reading import Run
 from ..analysis.scores import run_return
+from ..analysis.variants import Cell, cell_of
+from .protocol import Protocol, difference, protocol_of
 
-Outcome = Literal["done", "short", "failed", "missing"]
-OUTCOMES: tuple[Outcome, ...] = ("done", "short", "failed", "missing")
+Outcome = Literal["done", "short", "failed", "missing", "apart"]
+OUTCOMES: tuple[Outcome, ...] = ("done", "short", "failed", "missing", "apart")
 
 
 @dataclass(frozen=True)
@@ -22,10 +26,14 @@ class RunOutcome:
         task: task id.
         agent: agent label.
         seed: seed.
-        outcome: only ``done`` runs count in returns, scores and aggregates.
+        outcome: only ``done`` runs count in returns, scores, aggregates and comparisons; ``apart`` ones were
+            made under another protocol than the task's other runs.
         reason: one line for what is not done.
         value: the run's return, NaN when missing or never evaluated.
         step: environment steps at its last evaluation.
+        absolute: return of its best weights, evaluated once more; NaN where that is not recorded.
+        area: mean return over its training; NaN when missing or never evaluated.
+        run: the records, None when missing.
     """
 
     task: str
@@ -35,26 +43,32 @@ class RunOutcome:
     reason: str
     value: float
     step: int
+    absolute: float = float("nan")
+    area: float = float("nan")
+    run: Run | None = field(default=None, repr=False, compare=False)
 
 
 def outcomes(
-    tasks: Sequence[str],
-    agents: Sequence[str],
-    seeds: Sequence[int],
+    seeds: Mapping[tuple[str, str], Sequence[int]],
     runs: Mapping[tuple[str, str, int], Run],
+    protocols: Mapping[str, Protocol],
 ) -> dict[tuple[str, str], list[RunOutcome]]:
-    """Every expected run, tasks x agents x seeds, by (task, agent).
+    """Every expected run by (task, agent).
 
     Args:
-        tasks: task ids of the table.
-        agents: agent labels of the table.
-        seeds: seeds of the table.
+        seeds: the seeds that are expected of every task and agent label; none where no run is expected.
         runs: the runs there are, by task, agent label and seed.
+        protocols: under which each task's runs are compared.
     """
+    differing: dict[Cell, str] = {}
+    for run in runs.values():
+        if cell_of(run) not in differing:
+            differing[cell_of(run)] = difference(protocol_of(run), protocols[run.task_id])
     return {
-        (task, agent): [_outcome(task, agent, seed, runs.get((task, agent, seed))) for seed in seeds]
-        for task in tasks
-        for agent in agents
+        (task, agent): [
+            _outcome(task, agent, seed, runs.get((task, agent, seed)), differing) for seed in expected
+        ]
+        for (task, agent), expected in seeds.items()
     }
 
 
@@ -65,17 +79,25 @@ def counts(expected: Sequence[RunOutcome]) -> dict[str, int]:
 
 
 def summary(expected: Sequence[RunOutcome]) -> str:
-    """``complete``, or how many runs are short, failed and missing."""
+    """``complete``, or how many runs are short, failed, missing and apart."""
+    if not expected:
+        return "no run of this variant here: not planned, or not begun"
     found = counts(expected)
     parts = [f"{found[f'runs_{outcome}']} {outcome}" for outcome in OUTCOMES[1:] if found[f"runs_{outcome}"]]
     return ", ".join(parts) or "complete"
 
 
-def _outcome(task: str, agent: str, seed: int, run: Run | None) -> RunOutcome:
+def _outcome(task: str, agent: str, seed: int, run: Run | None, differing: Mapping[Cell, str]) -> RunOutcome:
     if run is None:
         return RunOutcome(task, agent, seed, "missing", "no record of this run", float("nan"), 0)
-    outcome, reason = _judge(run)
-    return RunOutcome(task, agent, seed, outcome, reason, run_return(run), run.last_step)
+    differs = differing[cell_of(run)]
+    outcome, reason = ("apart", f"not comparable: {differs}") if differs else _judge(run)
+    return RunOutcome(
+        *(task, agent, seed, outcome, reason, run_return(run), run.last_step),
+        absolute=absolute_return(run),
+        area=area(run),
+        run=run,
+    )
 
 
 def _judge(run: Run) -> tuple[Outcome, str]:

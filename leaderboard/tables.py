@@ -1,4 +1,4 @@
-"""Writing leaderboards: ``leaderboard.csv``, ``tasks.csv``, ``curves.csv`` and ``LEADERBOARD.md``."""
+"""Writing leaderboards: CSV, Markdown, LaTeX and figures, all from the numbers of one `Leaderboard`."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from ..analysis.curves import learning_curves
 from ..analysis.files import write_atomically
-from ..analysis.schema import RecordError
+from ..analysis.schema import RecordError, to_json
 from ..analysis.scores import ReferenceScores
-from .board import Bootstrap, Leaderboard, leaderboards
+from .board import Leaderboard, leaderboards
+from .bootstrap import Bootstrap
+from .footer import footer
+from .latex import latex
 from .markdown import markdown
 
 
@@ -23,6 +25,7 @@ def write_leaderboard(
     command: str = "bench leaderboard",
     references: ReferenceScores | None = None,
     bootstrap: Bootstrap | None = None,
+    with_figures: bool = False,
 ) -> list[Path]:
     """Makes the tables of a results folder and writes them.
 
@@ -34,6 +37,7 @@ def write_leaderboard(
         command: printed at the foot of the page.
         references: reference scores, by default the package's own.
         bootstrap: how to make intervals.
+        with_figures: whether to draw figures, too.
 
     Returns:
         The files written.
@@ -41,10 +45,13 @@ def write_leaderboard(
     Raises:
         RecordError: a corrupt record, no record of this suite and budget, or a file that cannot be written.
     """
-    return write_leaderboards(leaderboards(results, suite, budget, references, bootstrap), out, command)
+    boards = leaderboards(results, suite, budget, references, bootstrap)
+    return write_leaderboards(boards, out, command, with_figures)
 
 
-def write_leaderboards(boards: Sequence[Leaderboard], out: str | Path, command: str) -> list[Path]:
+def write_leaderboards(
+    boards: Sequence[Leaderboard], out: str | Path, command: str, with_figures: bool = False
+) -> list[Path]:
     """Writes tables that are already made, each file atomically.
 
     One table goes straight into ``out``. Several go into subfolders named by what tells them apart, e.g.
@@ -57,13 +64,17 @@ def write_leaderboards(boards: Sequence[Leaderboard], out: str | Path, command: 
         RecordError: a file cannot be written.
     """
     paths: list[Path] = []
-    for board, folder in zip(boards, _folders(boards, Path(out)), strict=True):
-        contents = {
+    for board, folder in zip(boards, table_folders(boards, Path(out)), strict=True):
+        contents: dict[str, str | bytes] = {
             "LEADERBOARD.md": markdown(board, command),
-            "leaderboard.csv": _csv(board.agents),
-            "tasks.csv": _csv(board.tasks),
-            "curves.csv": _csv(learning_curves(board.runs, board.bootstrap.seed)),
+            **csv_files(board),
+            "leaderboard.tex": latex(board, command),
+            "about.json": to_json(footer(board, command), indent=2) + "\n",
         }
+        if with_figures:
+            from .figures import figures
+
+            contents |= {f"figures/{name}": content for name, content in figures(board, command).items()}
         for name, text in contents.items():
             path = folder / name
             try:
@@ -76,7 +87,19 @@ def write_leaderboards(boards: Sequence[Leaderboard], out: str | Path, command: 
     return paths
 
 
-def _folders(boards: Sequence[Leaderboard], out: Path) -> list[Path]:
+def csv_files(board: Leaderboard) -> dict[str, str]:
+    """The numbers: file name to content."""
+    return {
+        "leaderboard.csv": _csv(board.agents),
+        "tasks.csv": _csv(board.tasks),
+        "pairs.csv": _csv(board.pairs),
+        "curves.csv": _csv(board.curves),
+        "profiles.csv": _csv(board.profiles),
+        "efficiency.csv": _csv(board.efficiency),
+    }
+
+
+def table_folders(boards: Sequence[Leaderboard], out: Path) -> list[Path]:
     """One folder a table: ``out`` and the parts of suite, version and budget in which the tables differ."""
     keys = [(board.suite, f"version_{board.suite_version}", board.budget) for board in boards]
     varies = [len({key[place] for key in keys}) > 1 for place in range(3)]
@@ -87,4 +110,17 @@ def _folders(boards: Sequence[Leaderboard], out: Path) -> list[Path]:
 
 def _csv(frame: pd.DataFrame) -> str:
     """CSV with a header, without the row numbers; numbers with ten digits, missing ones empty."""
-    return frame.to_csv(index=False, float_format="%.10g", lineterminator="\n")
+    safe = frame.copy()
+    for name in safe.columns:
+        if safe[name].dtype == object:
+            safe[name] = safe[name].map(_harmless)
+    return safe.to_csv(index=False, float_format="%.10g", lineterminator="\n")
+
+
+def _harmless(value: object) -> object:
+    """Text that a spreadsheet would take for a formula gets an apostrophe in front."""
+    return (
+        f"'{value}"
+        if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r"))
+        else value
+    )

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from .board import Leaderboard
 from .text import Row, best_and_tied, interval, number, return_digits, rows_of
+from .verdicts import comparable, pair_rows, ranking, sentence
 
 _AGGREGATES = {"iqm": "IQM score", "optimality_gap": "Optimality gap"}
 _DIGITS = 2
@@ -30,7 +31,10 @@ def terminal_table(board: Leaderboard) -> Group:
     for row in sorted(rows_of(board.tasks), key=lambda row: order[row["agent"]]):
         by_task.setdefault(row["task"], []).append(row)
     return Group(
-        _overall(board), *[_task(by_task[task]) for task in sorted(by_task)], escape(_caption(board))
+        _overall(board),
+        escape(_verdicts(board)),
+        *[_task(by_task[task]) for task in sorted(by_task)],
+        escape(_caption(board)),
     )
 
 
@@ -39,18 +43,32 @@ def _overall(board: Leaderboard) -> Table:
     table.add_column("Agent", overflow="fold")
     for heading in _AGGREGATES.values():
         table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("First", justify="right", no_wrap=True)
     table.add_column("Runs")
     rows = rows_of(board.agents)
     best = {
-        name: best_and_tied(rows, name, f"{name}_low", f"{name}_high", _DIGITS)[0] for name in _AGGREGATES
+        name: best_and_tied(comparable(board), name, f"{name}_low", f"{name}_high", _DIGITS)[0]
+        for name in _AGGREGATES
     }
     for row in rows:
         cells = [
             _estimate(row, (name, f"{name}_low", f"{name}_high"), _DIGITS, row["agent"] in best[name])
             for name in _AGGREGATES
         ]
-        table.add_row(escape(row["agent"]), *cells, _runs(row))
+        first = "" if math.isnan(row["first"]) else f"{row['first']:.0%}"
+        table.add_row(escape(row["agent"]), *cells, first, _runs(row))
     return table
+
+
+def _verdicts(board: Leaderboard) -> str:
+    """Who is ranked, and every two neighbours of the table in words."""
+    names = list(board.agents["agent"])
+    told = [
+        sentence(row)
+        for row in pair_rows(board)
+        if names.index(row["agent_b"]) == names.index(row["agent_a"]) + 1
+    ]
+    return "\n".join([*(text.replace("*", "") for text in ranking(board)), *told])
 
 
 def _task(rows: Sequence[Row]) -> Table:
@@ -82,7 +100,7 @@ def _runs(row: Row) -> str:
     """``7 done``, and how many are not."""
     holes = [
         f"{row[f'runs_{outcome}']} {outcome}"
-        for outcome in ("short", "failed", "missing")
+        for outcome in ("short", "failed", "missing", "apart")
         if row[f"runs_{outcome}"]
     ]
     return ", ".join([f"{row['runs_done']} done", *holes])

@@ -8,10 +8,9 @@ from typing import Any
 
 import pandas as pd
 
-Row = Mapping[str, Any]
+from .standing import SCRIPTED
 
-SCRIPTED = ("random", "reference")
-"""Agents that do not learn: the fixed points of every score. They are listed, and never called the best."""
+Row = Mapping[str, Any]
 
 SMALLER_IS_BETTER = ("optimality_gap",)
 
@@ -19,6 +18,11 @@ SMALLER_IS_BETTER = ("optimality_gap",)
 def rows_of(frame: pd.DataFrame) -> list[dict[str, Any]]:
     """The rows of a frame as dictionaries, in order."""
     return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
+
+
+def picked(frame: pd.DataFrame, column: str, value: str) -> pd.DataFrame:
+    """The rows of a frame with a value in a column."""
+    return frame.loc[frame[column] == value, :]
 
 
 def number(value: float, digits: int) -> str:

@@ -12,8 +12,18 @@ from coordbench.leaderboard.text import best_and_tied, interval, number
 from record_factory import HUNT, NAVIGATION, REFERENCES, run_content, write_cell, write_run
 from rich.console import Console
 
-FAST = Bootstrap(seed=7, repetitions=200)
-FILES = ["LEADERBOARD.md", "leaderboard.csv", "tasks.csv", "curves.csv"]
+FAST = Bootstrap(seed=7, repetitions=2_000)
+FILES = [
+    "LEADERBOARD.md",
+    "leaderboard.csv",
+    "tasks.csv",
+    "pairs.csv",
+    "curves.csv",
+    "profiles.csv",
+    "efficiency.csv",
+    "leaderboard.tex",
+    "about.json",
+]
 
 AGENT_COLUMNS = [
     "agent",
@@ -35,14 +45,24 @@ AGENT_COLUMNS = [
     "optimality_gap",
     "optimality_gap_low",
     "optimality_gap_high",
+    "area",
+    "area_low",
+    "area_high",
     "runs_done",
     "runs_short",
     "runs_failed",
     "runs_missing",
+    "runs_apart",
+    "updates",
+    "seconds",
     "reference_version",
     "bootstrap_seed",
     "bootstrap_repetitions",
     "confidence",
+    "rank",
+    "rank_low",
+    "rank_high",
+    "first",
 ]
 TASK_COLUMNS = [
     "suite",
@@ -64,12 +84,20 @@ TASK_COLUMNS = [
     "runs_short",
     "runs_failed",
     "runs_missing",
+    "runs_apart",
     "short_return",
+    "apart_return",
     "status",
     "settings_hash",
     "random",
     "reference",
     "reference_version",
+    "area",
+    "area_low",
+    "area_high",
+    "updates",
+    "seconds",
+    "first",
 ]
 
 
@@ -128,7 +156,10 @@ def test_the_page_says_what_it_shows(results: Path, tmp_path: Path) -> None:
     assert "| hunt-v1 | beta | 1 | short | 50 | 33.0 |" in page
     assert "| hunt-v1 | beta | 2 | failed | 50 | 44.0 | not finite: critic_loss (step 50) |" in page
     assert "- Seeds: 0, 1, 2\n" in page
-    assert "200 repetitions, level 0.95, seed 7" in page
+    assert "2,000 repetitions, level 0.95, seed 7" in page
+    assert "- Tables made with: coordbench " in page
+    assert "- alpha better than beta on 0 of 2 tasks" not in page  # none is said in words
+    assert "- alpha better than beta on none of 2 tasks, worse on none; over all: undecided" in page
     assert "reference scores version 3" in page
     assert "mean of its last 2 evaluations" in page
     assert "2 episodes each 50 environment steps, mode greedy" in page
