@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pytest
 from coordbench import envs
+from coordbench.envs.contract import chosen, random_draws
 from coordbench.envs.drawing import draw, hide, show
 from coordbench.envs.scene import MEMBERS, Disc, Line, Polygon, Rectangle, Scene, Shape, member_colour
 from PIL import ImageColor
@@ -144,8 +145,8 @@ def test_every_task_can_be_drawn(task: str) -> None:
     if task.startswith("multiwalker"):
         pytest.importorskip("Box2D")
     env = envs.make(task, num_envs=1, seed=0)
-    env.reset()
-    env.step(np.stack([env.single_action_space.sample()]))
+    _, info = env.reset()
+    env.step(chosen(env, random_draws(env, 1)[0], info))
     scene = env.scene(0)
     image = draw(scene, 240)
     assert (image[30:] != 255).any()

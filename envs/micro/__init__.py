@@ -1,0 +1,1 @@
+"""SMAC-like battles: small teams of StarCraft units, without StarCraft."""
