@@ -23,6 +23,7 @@ Trace = list[tuple[str, Tensor]]
 """What an agent did, in order: a name and a tensor (S, ...)."""
 
 _SMALL = {"hidden": 12, "warm_up": 12, "batch_size": 8, "buffer_size": 40, "updates_per_step": 0.5}
+_SMALL |= {"critic_steps": 2}
 """Settings under test, for configs that have them: updates begin soon and the memory wraps around."""
 
 _SCRIPTED_TASKS = {

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from .base import Agent
 
 _OWN = {
+    "dop": (".dop:DOP", "policy gradients under a weighted sum of critics (Wang et al. 2021)"),
+    "fop": (".fop:FOP", "soft actor-critics, joint policy factorised by advantages (Zhang et al. 2021)"),
+    "lica": (".lica:LICA", "policies climb a critic of their probabilities, on-policy (Zhou et al. 2020)"),
     "ma_ac": (".ma_ac:MAAC", "VM3-AC's skeleton with beta = 0 and no latent variable"),
     "ma_sac": (".ma_sac:MASAC", "soft actor-critic with centralised critics"),
     "maddpg": (".maddpg:MADDPG", "deterministic actors, centralised critics (Lowe et al. 2017)"),
@@ -23,9 +26,13 @@ _OWN = {
         ".maven_ac:MAVENAC",
         "a latent variable an episode and its discriminator (Mahajan et al. 2019)",
     ),
+    "maven": (".maven:MAVEN", "QMIX with a latent variable an episode (Mahajan et al. 2019)"),
+    "qmix": (".qmix:QMIX", "monotonic mixture of members' values, recurrent (Rashid et al. 2018)"),
     "random": (".scripted:Random", "uniformly random actions; the zero of every score"),
     "reference": (".scripted:Reference", "the task's scripted policy; the one of every score"),
     "si_moa": (".si_moa:SIMOA", "reward for influence on a model of other agents (Jaques et al. 2019)"),
+    "vdac": (".vdac:VDAC", "value decomposition actor-critic, on-policy (Su et al. 2021)"),
+    "vm3_fop": (".vm3_fop:VM3FOP", "VM3-AC on FOP, for discrete actions (Kim et al. 2023)"),
     "vm3ac": (".vm3ac:VM3AC", "variational mutual information between actions (Kim et al. 2023)"),
 }
 

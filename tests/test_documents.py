@@ -25,6 +25,7 @@ def blocks(text: str, language: str) -> list[str]:
 
 def commands(text: str, program: str) -> list[list[str]]:
     """Arguments of every call of a program that stands in an indented block or between backticks."""
+    text = re.sub(r"\\\n\s*", "", text)  # a line that goes on
     lines = re.findall(rf"^    ({program} .*)$", text, re.M) + re.findall(rf"`({program} [^`]*)`", text)
     return [shlex.split(line, comments=True)[1:] for line in lines]
 
