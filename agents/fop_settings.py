@@ -48,12 +48,14 @@ class FOPConfig(EpisodeReplayConfig):
             "policy_in_losses": "floored",
             "mask_first": False,
         },
-        # Ours.
+        # Ours. Entropy inside TD(lambda) adds up over steps: the published temperatures outweigh rewards.
         "small": {
             "optimizer": "adam",
             "learning_rate": 1e-3,
             "critic_learning_rate": 1e-3,
             "epsilon_steps": 20_000,
+            "temperature_start": 0.05,
+            "temperature_end": 0.02,
             "temperature_steps": 20_000,
             "updates_per_step": 1 / 16,
             "buffer_size": 2_000,
