@@ -76,7 +76,7 @@ def leaderboard(out: Path | None, figures: bool, check: bool, **options: Any) ->
     if options["html"]:
         from .leaderboard_page import write
 
-        paths.append(write(boards, out, command))
+        paths.append(write(boards, out, command, paths))
     console = Console()
     for board in boards:
         console.print(terminal_table(board))
@@ -91,4 +91,6 @@ def _command_line(out: Path, figures: bool, options: dict[str, Any]) -> str:
     for name in ("suite", "budget", "method", "repetitions", "seed", "confidence"):
         if options[name] is not None and options[name] != defaults[name]:
             parts.append(f"--{'bootstrap' if name == 'method' else name} {options[name]}")
-    return " ".join([*parts, *([] if figures else ["--no-figures"]), *(["--html"] if options["html"] else [])])
+    return " ".join(
+        [*parts, *([] if figures else ["--no-figures"]), *(["--html"] if options["html"] else [])]
+    )

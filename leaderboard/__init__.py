@@ -7,6 +7,7 @@ Modules:
     rows, standing, trends: an agent's numbers; ranks; profiles and efficiency.
     tables, markdown, latex, figures, terminal: the outputs.
     footer, verdicts: how numbers were made, and what pairs say, in words.
+    page, page_data, page_curves, page_pictures, page_server: the page as one HTML file, and serving it.
     check: do published tables say what the records say?
 """
 
