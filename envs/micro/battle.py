@@ -39,7 +39,9 @@ Source
     Interface: Samvelyan et al., "The StarCraft Multi-Agent Challenge", AAMAS 2019, oxwhirl/smac; units from
     its maps and BurnySc2/sc2-techtree. The enemies' script and splashes: Michalski et al., "SMAClite", 2023,
     uoe-agents/smaclite. Pushing: JaxMARL's SMAX. Deviations from the game: no projectiles, wind-up, path
-    finding or threat rules, one radius a unit, cliffs as two straight edges.
+    finding or threat rules, one radius a unit, cliffs as two straight edges, no wounds of Zerg that close.
+    Deviations from SMAClite: enemies in sight and those that attack from afar come by distance alone, a beam
+    hits all that it touches, scripted Medivacs heal the closest, a hit takes half a point at least.
 Versions
     v1: first.
 """

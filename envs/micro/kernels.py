@@ -75,7 +75,7 @@ def send(work, first, end, point):
 
 
 @device
-def play_copy(kind, pair, rules, walkable, generator, b, units, target, work, chosen, lists, scripted):
+def play_copy(kind, pair, rules, walkable, generator, b, units, target, work, chosen, lists, near, scripted):
     """Eight ticks of copy ``b``; ``scripted`` lets the enemies' script play the allies as well."""
     living, ready = lists[0], lists[1]
     n_units, n_allies, n_living = units.shape[1], 0, 0
@@ -93,7 +93,7 @@ def play_copy(kind, pair, rules, walkable, generator, b, units, target, work, ch
         for k in range(0 if scripted else n_allies, n_living):
             target[living[k]] = chosen[living[k]]
         walk(kind, pair, units, target, work, living, n_living)
-        push_apart(kind, int(rules[PASSES]), work, living, n_living)
+        push_apart(kind, int(rules[PASSES]), work, living, n_living, near)
         settle(kind, walkable, units, work, living, n_living)
         recover(kind, units, living, n_living)
         n_ready = ready_units(pair, units, target, living, n_living, ready)
@@ -194,6 +194,7 @@ def _step(
     for chunk in prange((n_envs + CHUNK - 1) // CHUNK):
         work, chosen = np.zeros((N_WORK, n_units)), np.zeros(n_units, np.int64)
         lists = np.zeros((2, n_units), np.uint32)
+        near = np.empty((2, n_units * (n_units - 1) // 2 + 1), np.uint32)
         for b in range(chunk * CHUNK, min((chunk + 1) * CHUNK, n_envs)):
             own, aims, chose = units[b], target[b], last[b]  # a slice a step, not one an access
             for i in range(n_units):
@@ -202,7 +203,9 @@ def _step(
                 send(work, 0, n, ENEMIES_AT)
             else:
                 give_orders(kind, pair, own, actions, b, aims, work)
-            play_copy(kind, pair, rules, walkable, generator, b, own, aims, work, chosen, lists, scripted)
+            play_copy(
+                kind, pair, rules, walkable, generator, b, own, aims, work, chosen, lists, near, scripted
+            )
             result = outcome(kind, own, n)
             reward[b] = pay(rates, own, n, work, result, metrics, b)
             terminated[b] = result != 2

@@ -144,7 +144,7 @@ def random_units(rng: np.random.Generator, kinds: str) -> np.ndarray:
 
 
 def after_a_step(rng: np.random.Generator, before: np.ndarray, kinds: str, n: int) -> np.ndarray:
-    """Random rows a step later, the dead still dead; sometimes a side is wiped out or only Medivacs are left."""
+    """Random rows a step later, the dead still dead; sometimes a side or all but Medivacs are wiped out."""
     after = random_units(rng, kinds)
     after[2] = np.where(after[2] > 0, np.minimum(after[2], before[2] + 4.5), 0.0)
     after[2, before[2] <= 0] = 0.0
@@ -191,7 +191,9 @@ def battle(rng: np.random.Generator, envs: list[Any], name: str, t: int) -> dict
     first.enemies = dict(enumerate(units_of(allies, enemies, before)[n:]))
     allowed = np.array(first.get_avail_actions())
     actions = np.where(allowed, rng.random(allowed.shape) + (np.arange(allowed.shape[1]) > 5), -1).argmax(1)
-    actions = np.where(rng.random(n) < 0.4, np.where(allowed, rng.random(allowed.shape), -1).argmax(1), actions)
+    actions = np.where(
+        rng.random(n) < 0.4, np.where(allowed, rng.random(allowed.shape), -1).argmax(1), actions
+    )
     rewards = []
     for env in reversed(envs):
         reward, terminated, info = play(env, name, before, after, actions.tolist(), elapsed)

@@ -3,8 +3,8 @@
     python tests/envs/make_micro_smaclite_fixture.py SMACLITE
 
 SMACLITE is a checkout of github.com/uoe-agents/smaclite (0d6abbe); needs NumPy, gymnasium, scikit-learn and
-Rtree. Units are put in place by hand. Fights are those of units that stand within reach of each other, so that
-nobody moves and the order in which units act does not matter until somebody dies.
+Rtree. Units are put in place by hand. Fights are those of units that stand within reach of each other, so
+that nobody moves, and only those die who do not attack meanwhile: the order of acting does not matter.
 """
 
 from __future__ import annotations
@@ -137,12 +137,15 @@ def splashes(modules: Any, rng: np.random.Generator) -> dict[str, np.ndarray]:
             origin.targeter.target(origin, others[0], neighbour_finder=finder, max_radius=env.max_unit_radius)
             rows.append(places)
             hits.append([other.shield < other.max_shield for other in others])
-        found |= {f"splash_place_{letter}": np.array(rows, np.float32), f"splash_hit_{letter}": np.array(hits)}
+        found |= {
+            f"splash_place_{letter}": np.array(rows, np.float32),
+            f"splash_hit_{letter}": np.array(hits),
+        }
     return found
 
 
 def fight(modules: Any, name: str) -> dict[str, np.ndarray]:
-    """Points of all units before and after each step of a fight, and rewards; it ends with the first death."""
+    """Points of all units before and after each step of a fight, and rewards; the first death ends it."""
     allies, enemies, places, targets, changed = FIGHTS[name]
     env = make_env(modules, allies, enemies)
     units = list(env.all_units.values())

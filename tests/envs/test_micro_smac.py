@@ -1,4 +1,4 @@
-"""SMAC-like battles against the code of SMAC and of SMAClite: numbers that both gave, kept as fixtures."""
+"""SMAC-like battles against SMAC's own code: numbers that it gave, kept as a fixture."""
 
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from coordbench.envs.micro.layout import (
 )
 from coordbench.envs.micro.results import outcome, pay
 from coordbench.envs.micro.settings import MicroSettings
+from coordbench.envs.micro.units import UNITS, team
 
 SMAC = np.load(Path(__file__).parent / "fixtures" / "micro_smac.npz")
 MAPS = {
@@ -115,6 +116,14 @@ def test_orders_are_smacs(name):
             else:
                 assert target[i] == (-1 if np.isnan(mark) else mark)
     assert (void > 0) == (name == "MMM2")
+
+
+@pytest.mark.parametrize("name", MAPS)
+def test_members_are_ordered_as_smac_sorts_them(name):
+    env = make(name)
+    x, y = env._facts.start[:, : env.team.n_agents]
+    ranks = [UNITS.index(unit) for unit in team(env._settings.allies)]
+    assert np.lexsort((y, x, ranks)).tolist() == list(range(env.team.n_agents))
 
 
 def test_the_fixture_has_every_kind_of_end():
