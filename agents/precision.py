@@ -17,7 +17,7 @@ def use_fast_products() -> str:
 
     oneDNN avoids MKL's slow path on AMD and gives every seed of a stack the same bits. On processors with AMX
     it would compute in bfloat16, so it is kept from AMX. Where it is too late for that (this process has
-    multiplied before), products are torch's default ones ("highest"), whose last bits may depend on the stack.
+    multiplied before), products are torch's own ("highest"), whose last bits may depend on the stack.
     """
     os.environ.setdefault("ONEDNN_MAX_CPU_ISA", _LAST_BEFORE_AMX)
     torch.set_float32_matmul_precision("medium")

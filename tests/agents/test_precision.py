@@ -18,7 +18,8 @@ def as_before():
 
 def test_products_in_a_fresh_process_are_float32s_under_medium():
     code = (
-        "from coordbench.benchmarks.startup import prepare_worker; print(prepare_worker()['matmul_precision']);"
+        "from coordbench.benchmarks.startup import prepare_worker;"
+        "print(prepare_worker()['matmul_precision']);"
         "from coordbench.agents.precision import products_are_accurate; print(products_are_accurate())"
     )
     env = {name: value for name, value in os.environ.items() if name != "ONEDNN_MAX_CPU_ISA"}

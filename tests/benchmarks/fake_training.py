@@ -9,8 +9,8 @@ from typing import Any
 
 from coordbench.analysis.records import RunFolder
 from coordbench.benchmarks.cell import Cell
-from coordbench.benchmarks.suite_file import parse_suite
 from coordbench.benchmarks.stack import folder_of
+from coordbench.benchmarks.suite_file import parse_suite
 
 TINY = """
 name = "tiny"
