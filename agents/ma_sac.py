@@ -81,10 +81,8 @@ class MASAC(MAAC):
 
     def learn(self, batch: Batch) -> dict[str, Tensor]:
         """One gradient step, and one of the temperature where it is tuned."""
-        metrics = super().learn(batch)
-        if self.log_beta is not None:
-            metrics["beta"] = self.log_beta.flatten().exp()
-        return metrics
+        metrics, beta = super().learn(batch), self.beta
+        return metrics | {"beta": beta.flatten()} if isinstance(beta, Tensor) else metrics
 
     def losses(self, batch: Batch, fresh: Fresh) -> dict[str, Tensor]:
         """MA-AC's; where the temperature is tuned it makes its step, which the next losses see."""

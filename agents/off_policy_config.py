@@ -36,7 +36,7 @@ class OffPolicyConfig(Config):
     """Environment steps before the first gradient step; those of `warm_up` if None."""
     policy_gradient: Literal["own", "joint"] = "own"
     """Whose action values move a member's policy: its own, as the papers have it, or all members' at all
-    present actions (github.com/pytorch/rl, which BenchMARL trains with); only continuous actions."""
+    present actions (github.com/pytorch/rl, which BenchMARL trains with); not for categorical policies."""
     exploration_noise: float = 0.1
     """Standard deviation of Gaussian noise added to actions (github.com/oxwhirl/facmac), or the probability
     of a uniformly random one where policies are categorical (ours)."""

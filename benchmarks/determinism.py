@@ -182,7 +182,7 @@ def train_with_a_stop(cell: Cell, seeds: tuple[int, ...], results: Path) -> None
     Raises:
         RuntimeError: the run is over too soon to be stopped.
     """
-    from .stopping import Stopped, request_stop
+    from .stopping import request_stop
     from .train import train
 
     path = folder_of(cell, seeds[0], results).path
@@ -200,8 +200,6 @@ def train_with_a_stop(cell: Cell, seeds: tuple[int, ...], results: Path) -> None
         watcher.start()
         try:
             stopped = train(cell, seeds, results) == "stopped"
-        except Stopped:
-            stopped = True
         finally:
             is_over.set()
             watcher.join()

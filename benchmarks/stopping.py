@@ -1,6 +1,6 @@
 """Stopping a training between two steps: at a checkpoint, with nothing lost.
 
-SIGTERM to a process that trains makes it write a checkpoint and raise `Stopped`; so does `request_stop`, for
+SIGTERM to a process that trains makes it write a checkpoint and return "stopped"; so does `request_stop`, for
 whoever is told of the end in another way: a scheduler's hook, a message to a worker that trains in a thread.
 Ctrl-C is left alone: it raises KeyboardInterrupt where training is called directly, and the workers of an
 engine leave it to their parent, which sends them SIGTERM.
@@ -14,10 +14,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 _flags: list[StopFlag] = []
-
-
-class Stopped(Exception):  # noqa: N818  (nothing has gone wrong)
-    """A training was stopped as asked: the same call goes on from its checkpoint."""
 
 
 class StopFlag:

@@ -99,6 +99,7 @@ def test_a_stack_of_two_equals_each_seed_alone_with_joint_gradients():
     settings = MODERN | {"policy_gradient": "joint"}
     both = agent("ma_sac", seeds=(3, 4), **settings)
     alone = [agent("ma_sac", seeds=(seed,), **settings) for seed in (3, 4)]
+    told = []
     for learner in (both, *alone):
         fill(learner)
         if learner is both:
@@ -107,12 +108,15 @@ def test_a_stack_of_two_equals_each_seed_alone_with_joint_gradients():
             row = alone.index(learner)
             for name, rows in learner.replay.rows.items():
                 rows.copy_(both.replay.rows[name][row : row + 1])
-        learner.update()
+        told.append(learner.update())
     assert torch.isfinite(data[:, :80]).all()
     for row, learner in enumerate(alone):
         for mine, theirs in zip(learner.actor.parameters, both.actor.parameters, strict=True):
             assert torch.equal(mine[:, 0], theirs[:, row])
         assert torch.equal(learner.log_beta[0], both.log_beta[row])
+        assert {name: float(value[0]) for name, value in told[1 + row].items()} == {
+            name: float(value[row]) for name, value in told[0].items()
+        }
 
 
 def test_noise_falls_in_a_straight_line():
