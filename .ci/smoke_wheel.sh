@@ -17,7 +17,7 @@ import zipfile
 names = set(zipfile.ZipFile(sys.argv[1]).namelist())
 folders = ("agents", "analysis", "benchmarks", "envs", "leaderboard")
 wanted = {f"coordbench/{folder}/{name}" for folder in folders for name in ("__init__.py", "py.typed")}
-wanted |= {"coordbench/benchmarks/coordination.toml", "coordbench/analysis/reference_scores.json"}
+wanted |= {"coordbench/benchmarks/suites/coordination.toml", "coordbench/analysis/reference_scores.json"}
 if missing := wanted - names:
     sys.exit(f"missing in the wheel: {', '.join(sorted(missing))}")
 if foreign := sorted(n for n in names if not n.startswith(("coordbench/", "coordbench-"))):

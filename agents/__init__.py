@@ -9,7 +9,7 @@ from .registry import load, make, names, summary
 
 if TYPE_CHECKING:
     from .base import Agent, Config, Policy, Transition
-    from .checks import check_agent, inspect_agent
+    from .checking.checks import check_agent, inspect_agent
     from .settings import SettingError
     from .single_seed import SingleSeedAgent, SingleSeedLearner
     from .stored import PolicyFileError, StoredPolicy, load_policy, read_policy
@@ -24,8 +24,8 @@ _LAZY = {
     "SingleSeedLearner": ".single_seed",
     "StoredPolicy": ".stored",
     "Transition": ".base",
-    "check_agent": ".checks",
-    "inspect_agent": ".checks",
+    "check_agent": ".checking.checks",
+    "inspect_agent": ".checking.checks",
     "load_policy": ".stored",
     "read_policy": ".stored",
 }

@@ -18,12 +18,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from .actor_critics.maven_ac import MAVENAC
+from .actor_critics.off_policy import OffPolicyAgent
 from .base import Agent
-from .flat import Network
-from .maven_ac import MAVENAC
-from .networks import StackedMLP
-from .off_policy import OffPolicyAgent
-from .sharing import SharedMLP
+from .networks.flat import Network
+from .networks.sharing import SharedMLP
+from .networks.stacked import StackedMLP
 
 TOLERANCE = 1e-5
 """Largest difference between an exported action and the team's: sums run in another order."""

@@ -16,24 +16,39 @@ if TYPE_CHECKING:
     from .base import Agent
 
 _OWN = {
-    "dop": (".dop:DOP", "policy gradients under a weighted sum of critics (Wang et al. 2021)"),
-    "fop": (".fop:FOP", "soft actor-critics, joint policy factorised by advantages (Zhang et al. 2021)"),
-    "lica": (".lica:LICA", "policies climb a critic of their probabilities, on-policy (Zhou et al. 2020)"),
-    "ma_ac": (".ma_ac:MAAC", "VM3-AC's skeleton with beta = 0 and no latent variable"),
-    "ma_sac": (".ma_sac:MASAC", "soft actor-critic with centralised critics"),
-    "maddpg": (".maddpg:MADDPG", "deterministic actors, centralised critics (Lowe et al. 2017)"),
+    "dop": (".recurrent.dop:DOP", "policy gradients under a weighted sum of critics (Wang et al. 2021)"),
+    "fop": (
+        ".recurrent.fop:FOP",
+        "soft actor-critics, joint policy factorised (Zhang et al. 2021)",
+    ),
+    "lica": (
+        ".recurrent.lica:LICA",
+        "policies climb a critic of their probabilities (Zhou et al. 2020)",
+    ),
+    "ma_ac": (".actor_critics.ma_ac:MAAC", "VM3-AC's skeleton with beta = 0 and no latent variable"),
+    "ma_sac": (".actor_critics.ma_sac:MASAC", "soft actor-critic with centralised critics"),
+    "maddpg": (
+        ".actor_critics.maddpg:MADDPG",
+        "deterministic actors, central critics (Lowe et al. 2017)",
+    ),
     "maven_ac": (
-        ".maven_ac:MAVENAC",
+        ".actor_critics.maven_ac:MAVENAC",
         "a latent variable an episode and its discriminator (Mahajan et al. 2019)",
     ),
-    "maven": (".maven:MAVEN", "QMIX with a latent variable an episode (Mahajan et al. 2019)"),
-    "qmix": (".qmix:QMIX", "monotonic mixture of members' values, recurrent (Rashid et al. 2018)"),
+    "maven": (".recurrent.maven:MAVEN", "QMIX with a latent variable an episode (Mahajan et al. 2019)"),
+    "qmix": (".recurrent.qmix:QMIX", "monotonic mixture of members' values, recurrent (Rashid et al. 2018)"),
     "random": (".scripted:Random", "uniformly random actions; the zero of every score"),
     "reference": (".scripted:Reference", "the task's scripted policy; the one of every score"),
-    "si_moa": (".si_moa:SIMOA", "reward for influence on a model of other agents (Jaques et al. 2019)"),
-    "vdac": (".vdac:VDAC", "value decomposition actor-critic, on-policy (Su et al. 2021)"),
-    "vm3_fop": (".vm3_fop:VM3FOP", "VM3-AC on FOP, for discrete actions (Kim et al. 2023)"),
-    "vm3ac": (".vm3ac:VM3AC", "variational mutual information between actions (Kim et al. 2023)"),
+    "si_moa": (
+        ".actor_critics.si_moa:SIMOA",
+        "reward for influence on a model of others (Jaques et al. 2019)",
+    ),
+    "vdac": (".recurrent.vdac:VDAC", "value decomposition actor-critic, on-policy (Su et al. 2021)"),
+    "vm3_fop": (".recurrent.vm3_fop:VM3FOP", "VM3-AC on FOP, for discrete actions (Kim et al. 2023)"),
+    "vm3ac": (
+        ".actor_critics.vm3ac:VM3AC",
+        "variational mutual information of actions (Kim et al. 2023)",
+    ),
 }
 
 
@@ -45,6 +60,11 @@ def _foreign() -> dict[str, Any]:
 def names() -> list[str]:
     """Names of all agents, sorted; cheap, nothing is imported."""
     return sorted([*_OWN, *_foreign()])
+
+
+def own_names() -> list[str]:
+    """Names of the suite's own agents, sorted."""
+    return sorted(_OWN)
 
 
 def summary(name: str) -> str:
@@ -70,7 +90,7 @@ def load(name: str) -> type[Agent]:
                 _foreign()[name].load() if name in _foreign() else getattr(import_module(module), attribute)
             )
         except Exception as error:  # the module is the user's: anything may go wrong in it
-            from .candidates import described
+            from .checking.candidates import described
 
             is_plain = isinstance(error, ImportError | AttributeError)
             raise ValueError(

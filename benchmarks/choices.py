@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from .errors import SuiteError, unknown
-from .suite import Override
+from .suites.suite import Override
 
 
 def parse_seeds(text: str | Sequence[Any]) -> tuple[int, ...]:

@@ -10,15 +10,17 @@ import click
 from .. import agents, envs
 from .choices import parse_names
 from .command import Bench, stop
-from .coordination_report import coordination
-from .determinism_report import check_determinism
-from .evaluation_report import evaluate_command
-from .exchange import export, import_runs
-from .leaderboard_command import leaderboard
-from .policy_export import export_policy
-from .suite_file import read_suite, suite_names
-from .sweep_commands import logs, retry, run, status
-from .track import track
+from .commands.claims_command import claims
+from .commands.coordination_report import coordination
+from .commands.determinism_report import check_determinism
+from .commands.evaluation_report import evaluate_command
+from .commands.exchange import export, import_runs
+from .commands.leaderboard_command import leaderboard
+from .commands.policy_export import export_policy
+from .commands.submission import submit_check
+from .commands.track import track
+from .suites.suite_file import read_suite, suite_names
+from .sweeps.commands import logs, retry, run, status
 
 _PATH = click.Path(path_type=Path)
 
@@ -37,11 +39,12 @@ def main(debug: bool) -> None:
         sys.path.append(here)
 
 
+main.add_command(claims)
 main.add_command(coordination)
 main.add_command(evaluate_command)
 main.add_command(leaderboard)
 main.add_command(export_policy)
-for _command in (check_determinism, export, import_runs, track):
+for _command in (check_determinism, export, import_runs, submit_check, track):
     main.add_command(_command)
 
 for _command in (run, status, logs, retry):
@@ -88,7 +91,7 @@ def references(suite: str, tasks: str | None, episodes: int, out: Path | None) -
 
     Example: bench references --episodes 1000 --out reference_scores.json
     """
-    from .references import measure_suite
+    from .commands.references import measure_suite
 
     measure_suite(suite, parse_names(tasks), episodes, out)
 
@@ -122,8 +125,8 @@ def watch(
 
     Example: bench watch predator_prey_4-v1 --agent vm3ac --seed 0 --out clip.gif
     """
-    from .watch import Request
-    from .watch import watch as show
+    from .commands.watch import Request
+    from .commands.watch import watch as show
 
     show(Request(task, agent, results, seed, settings, episodes, out, size, fps))
 
@@ -156,8 +159,8 @@ def check_agent(ctx: click.Context, agent: str, settings: tuple[str, ...]) -> No
 
     Example: bench check-agent mypackage.cool:Cool
     """
-    from .agent_report import report
-    from .watch import parse_settings
+    from .commands.agent_report import report
+    from .commands.watch import parse_settings
 
     debug = ctx.find_root().params["debug"]
     sys.exit(0 if report(agent, parse_settings(settings), with_tracebacks=debug) else 1)
@@ -175,6 +178,6 @@ def speed(parts: tuple[str, ...], out: Path | None, quick: bool, rivals: tuple[s
 
     Example: bench speed environments startup --out speed.json
     """
-    from . import speed as measure
+    from .speed import measure
 
     measure.run(out, measure.QUICK if quick else measure.Plan(), measure.chosen(parts), rivals)

@@ -8,6 +8,8 @@ from typing import Any, NoReturn
 
 import click
 
+from ..analysis.words import one_line
+
 
 class Bench(click.Group):
     """Turns errors of the user into one line and exit status 2."""
@@ -32,5 +34,5 @@ class Bench(click.Group):
 
 def stop(message: str, status: int = 2) -> NoReturn:
     """Print one line to stderr and leave."""
-    click.echo(f"bench: {' '.join(message.split())}", err=True)
+    click.echo(f"bench: {one_line(message)}", err=True)
     sys.exit(status)

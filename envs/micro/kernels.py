@@ -8,18 +8,7 @@ from ..generator import uniform
 from ..kernels import Kernel, device, prange
 from .combat import act_all, bury, ready_units, recover
 from .encoders import allow, measure_bodies, observe_members, write_state
-from .facts import (
-    ALLIES_AT,
-    ENEMIES_AT,
-    HEALS,
-    HIT,
-    HP_MAX,
-    JITTER,
-    PASSES,
-    SHIELD_MAX,
-    TEAM,
-    TICKS,
-)
+from .facts import ALLIES_AT, ENEMIES_AT, HEALS, HIT, HP_MAX, JITTER, PASSES, SHIELD_MAX, TEAM, TICKS
 from .layout import (
     BEFORE,
     EAST,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from coordbench.agents import Agent, Config, Policy
-from coordbench.agents.maddpg import MADDPG
+from coordbench.agents.actor_critics.maddpg import MADDPG
 
 
 class Changed(Policy):

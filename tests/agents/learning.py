@@ -2,7 +2,7 @@
 
 import torch
 from coordbench.agents import Transition
-from coordbench.benchmarks.evaluate import evaluate, flattened, mask_of, stacked
+from coordbench.benchmarks.training.evaluate import evaluate, flattened, mask_of, stacked
 
 
 def played(env, learner, rounds):

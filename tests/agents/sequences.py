@@ -3,7 +3,7 @@
 import torch
 from coordbench import agents
 from coordbench.agents import Transition
-from coordbench.agents.episodes import Sequences
+from coordbench.agents.memory.episodes import Sequences
 from coordbench.envs import TeamSpec
 
 SMALL = {"hidden": 8, "mixing_embedding": 4, "hypernet_hidden": 6}

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from coordbench.agents.latent import shared_latent
+from coordbench.agents.distributions.latent import shared_latent
 from tiny import agent, fill, team, transition
 
 MA_AC_REMEDIES = {"log_std_min": -5.0, "exploration_noise": 0.1, "mean_penalty": 0.01}

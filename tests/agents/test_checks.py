@@ -9,11 +9,11 @@ import pytest
 import torch
 from coordbench import agents
 from coordbench.agents import check_agent, registry
-from coordbench.agents.checks import CHECKS, inspect_agent
-from coordbench.agents.contract import ContractError, Trial, difference, play
-from coordbench.agents.learning_checks import successors_matter
-from coordbench.agents.synthetic import SEEDS, story
-from coordbench.agents.vm3ac import VM3AC
+from coordbench.agents.actor_critics.vm3ac import VM3AC
+from coordbench.agents.checking.checks import CHECKS, inspect_agent
+from coordbench.agents.checking.contract import ContractError, Trial, difference, play
+from coordbench.agents.checking.learning_checks import successors_matter
+from coordbench.agents.checking.synthetic import SEEDS, story
 
 
 @pytest.mark.parametrize("name", agents.names())
@@ -226,7 +226,7 @@ def test_a_package_that_cannot_be_imported_is_named(tmp_path, monkeypatch):
 
 
 def test_the_report_of_the_command_line(capsys):
-    from coordbench.benchmarks.agent_report import report
+    from coordbench.benchmarks.commands.agent_report import report
 
     assert not report("faulty_discrete_agents:IgnoresMasks", {})
     lines = capsys.readouterr().out.splitlines()

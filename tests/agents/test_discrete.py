@@ -6,15 +6,15 @@ import pytest
 import torch
 from coordbench import agents, envs
 from coordbench.agents import Transition
-from coordbench.agents.categorical import (
+from coordbench.agents.distributions.categorical import (
     chosen,
     distribution_of,
     masked,
     straight_through,
     with_every_own_action,
 )
-from coordbench.agents.marginal import mixture_log_probability
-from coordbench.benchmarks.evaluate import evaluate
+from coordbench.agents.distributions.marginal import mixture_log_probability
+from coordbench.benchmarks.training.evaluate import evaluate
 from coordbench.envs import TeamSpec
 from tiny import SMALL, set_outputs
 

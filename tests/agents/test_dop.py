@@ -5,9 +5,9 @@ import math
 import pytest
 import torch
 from coordbench import agents, envs
-from coordbench.agents.dop import share
-from coordbench.agents.dop_mixing import LinearMixer
-from coordbench.agents.schedules import policy_probabilities
+from coordbench.agents.networks.dop_mixing import LinearMixer
+from coordbench.agents.recurrent.dop import share
+from coordbench.agents.recurrent.schedules import policy_probabilities
 from coordbench.agents.settings import SettingError
 from coordbench.agents.streams import Streams
 from gradients import constant, moved

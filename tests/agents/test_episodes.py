@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from coordbench.agents.episodes import EpisodeReplay
-from coordbench.agents.fragments import Fragments
-from coordbench.agents.recurrent_agent import last_actions
+from coordbench.agents.memory.episodes import EpisodeReplay
+from coordbench.agents.memory.fragments import Fragments
+from coordbench.agents.recurrent.agent import last_actions
 from coordbench.agents.streams import Streams
 from sequences import agent, live, spec, steps_of
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from coordbench.agents.replay import Batch
+from coordbench.agents.memory.replay import Batch
 from tiny import agent, set_outputs, team, transition
 
 LOG_PI = -0.9189385

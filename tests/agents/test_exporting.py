@@ -9,9 +9,9 @@ import pytest
 import torch
 from coordbench import agents
 from coordbench.agents import exporting
+from coordbench.agents.actor_critics.maddpg import MADDPG, MADDPGConfig
+from coordbench.agents.checking.synthetic import team
 from coordbench.agents.exporting import ExportError, member_policy, to_onnx, to_torchscript
-from coordbench.agents.maddpg import MADDPG, MADDPGConfig
-from coordbench.agents.synthetic import team
 from test_single_seed import PlainConfig, ReinforceAgent
 
 SETTINGS = {"hidden": (8, 12), "warm_up": 0, "buffer_size": 200}

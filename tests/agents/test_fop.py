@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 from coordbench import agents, envs
-from coordbench.agents.fop_mixing import FOPMixer, soft_value
-from coordbench.agents.schedules import policy_probabilities
+from coordbench.agents.networks.fop_mixing import FOPMixer, soft_value
+from coordbench.agents.recurrent.schedules import policy_probabilities
 from coordbench.agents.settings import SettingError
 from coordbench.agents.streams import Streams
 from gradients import constant, moved

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 from coordbench.agents import check_agent
-from coordbench.agents.fresh import moving_values
+from coordbench.agents.actor_critics.fresh import moving_values
 from coordbench.agents.settings import SettingError
 from test_equations import batch, check, constant_agent
 from tiny import agent, fill, set_outputs, team

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 from coordbench import agents, envs
-from coordbench.agents.lica import JointCritic
+from coordbench.agents.recurrent.lica import JointCritic
 from coordbench.agents.streams import Streams
 from gradients import constant, moved
 from learning import played

@@ -5,10 +5,10 @@ import math
 import pytest
 import torch
 from coordbench.agents import SettingError, check_agent
-from coordbench.agents.categorical import one_hot
-from coordbench.agents.episode_latent import EPISODES, EpisodeLatent, LatentPolicy
-from coordbench.agents.fresh import Fresh
-from coordbench.agents.replay import Batch
+from coordbench.agents.actor_critics.fresh import Fresh
+from coordbench.agents.distributions.categorical import one_hot
+from coordbench.agents.distributions.episode_latent import EPISODES, EpisodeLatent, LatentPolicy
+from coordbench.agents.memory.replay import Batch
 from coordbench.agents.streams import Streams
 from tiny import agent, set_outputs, team, transition
 

@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-from coordbench.agents.flat import Adam
-from coordbench.agents.networks import StackedMLP
+from coordbench.agents.networks.flat import Adam
+from coordbench.agents.networks.stacked import StackedMLP
 from tiny import set_outputs
 from torch import nn
 

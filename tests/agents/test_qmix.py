@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 from coordbench import agents, envs
-from coordbench.agents.mixing import MonotonicMixer
+from coordbench.agents.networks.mixing import MonotonicMixer
 from coordbench.agents.settings import SettingError
 from coordbench.agents.streams import Streams
 from learning import played

@@ -4,8 +4,8 @@ import math
 
 import pytest
 import torch
-from coordbench.agents.returns import following, lambda_returns, masked_mean
-from coordbench.agents.schedules import (
+from coordbench.agents.recurrent.returns import following, lambda_returns, masked_mean
+from coordbench.agents.recurrent.schedules import (
     entropy,
     linear_schedule,
     log_of,

@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from coordbench.agents.flat import Adam
-from coordbench.agents.optimizing import RMSprop, clip_gradients
-from coordbench.agents.sequence_networks import RecurrentTrunk, SequenceMLP
+from coordbench.agents.networks.flat import Adam
+from coordbench.agents.networks.optimizing import RMSprop, clip_gradients
+from coordbench.agents.networks.sequences import RecurrentTrunk, SequenceMLP
 from coordbench.agents.streams import Streams
 
 S, K, B, N, IN, H = 2, 16, 3, 2, 5, 12

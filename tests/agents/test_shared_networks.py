@@ -2,10 +2,10 @@
 
 import pytest
 import torch
-from coordbench.agents.attention import AttentionCritic
-from coordbench.agents.flat import Adam
+from coordbench.agents.networks.attention import AttentionCritic
+from coordbench.agents.networks.flat import Adam
+from coordbench.agents.networks.sharing import SharedMLP
 from coordbench.agents.settings import SettingError
-from coordbench.agents.sharing import SharedMLP
 from tiny import agent, fill, team
 from torch.nn.functional import leaky_relu, relu
 

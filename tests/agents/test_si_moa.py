@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 from coordbench.agents import SettingError, check_agent
-from coordbench.agents.replay import Batch, Replay
+from coordbench.agents.memory.replay import Batch, Replay
 from coordbench.agents.streams import Streams
 from tiny import agent, set_outputs, team, transition
 

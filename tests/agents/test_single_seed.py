@@ -9,11 +9,11 @@ import pytest
 import torch
 from coordbench import envs
 from coordbench.agents import Config, Transition, check_agent
-from coordbench.agents.checks import inspect_agent
-from coordbench.agents.contract import global_generators
+from coordbench.agents.checking.checks import inspect_agent
+from coordbench.agents.checking.contract import global_generators
+from coordbench.agents.checking.synthetic import story, team
 from coordbench.agents.own_numbers import OwnNumbers
 from coordbench.agents.single_seed import SingleSeedAgent, SingleSeedLearner
-from coordbench.agents.synthetic import story, team
 from torch import nn
 from torch.distributions import Categorical, Normal
 

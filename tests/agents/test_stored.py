@@ -9,8 +9,8 @@ from dataclasses import replace
 import pytest
 import torch
 from coordbench import agents
+from coordbench.agents.checking.synthetic import team
 from coordbench.agents.stored import PolicyFileError, read_policy, stored_policy
-from coordbench.agents.synthetic import team
 from safetensors.torch import load_file, save_file
 from test_single_seed import PlainConfig, ReinforceAgent
 

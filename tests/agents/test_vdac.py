@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from coordbench.agents.schedules import policy_probabilities
+from coordbench.agents.recurrent.schedules import policy_probabilities
 from sequences import agent, batch, live, longer, spec
 
 TEAM = spec(n=2, actions=3)

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 from coordbench import agents, envs
-from coordbench.agents.latent import shared_latent
+from coordbench.agents.distributions.latent import shared_latent
 from gradients import constant, moved
 from learning import played
 from sequences import agent, batch, live, longer, spec

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from coordbench.analysis.records import RunFolder
-from coordbench.benchmarks.cell import Cell
-from coordbench.benchmarks.stack import folder_of
-from coordbench.benchmarks.suite_file import parse_suite
+from coordbench.benchmarks.suites.cell import Cell
+from coordbench.benchmarks.suites.stack import folder_of
+from coordbench.benchmarks.suites.suite_file import parse_suite
 
 TINY = """
 name = "tiny"

@@ -15,11 +15,11 @@ import pytest
 from coordbench import agents, envs
 from coordbench.analysis import records as records_module
 from coordbench.analysis.files import append_line
-from coordbench.benchmarks import checkpoint
-from coordbench.benchmarks.cell import Cell, Evaluation
-from coordbench.benchmarks.state_tree import Encoder
-from coordbench.benchmarks.stopping import request_stop
-from coordbench.benchmarks.train import Training, train
+from coordbench.benchmarks.suites.cell import Cell, Evaluation
+from coordbench.benchmarks.training import checkpoint
+from coordbench.benchmarks.training.state_tree import Encoder
+from coordbench.benchmarks.training.stopping import request_stop
+from coordbench.benchmarks.training.train import Training, train
 
 SEEDS = (3, 0)
 TINY: dict[str, Any] = {

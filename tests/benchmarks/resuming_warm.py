@@ -4,7 +4,7 @@ import tempfile
 from pathlib import Path
 
 from coordbench.benchmarks.startup import prepare_worker
-from coordbench.benchmarks.train import Training
+from coordbench.benchmarks.training.train import Training
 from resuming import SEEDS, tiny_cell
 
 prepare_worker()

@@ -14,13 +14,13 @@ from coordbench import agents, envs
 from coordbench.agents import read_policy
 from coordbench.analysis.absolute import absolute_return, read_absolute
 from coordbench.analysis.records import RecordError, read_runs
-from coordbench.benchmarks.best import Best, evaluate_stored
-from coordbench.benchmarks.cell import Cell
 from coordbench.benchmarks.choices import parse_set
 from coordbench.benchmarks.errors import SuiteError
-from coordbench.benchmarks.evaluate import ABSOLUTE_SEED, EVALUATION_SEED, Episodes
-from coordbench.benchmarks.suite_file import parse_suite
-from coordbench.benchmarks.train import train
+from coordbench.benchmarks.suites.cell import Cell
+from coordbench.benchmarks.suites.suite_file import parse_suite
+from coordbench.benchmarks.training.best import Best, evaluate_stored
+from coordbench.benchmarks.training.evaluate import ABSOLUTE_SEED, EVALUATION_SEED, Episodes
+from coordbench.benchmarks.training.train import train
 from coordbench.leaderboard import leaderboards
 from fake_training import TINY, cells
 

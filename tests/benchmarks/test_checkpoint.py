@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 import torch
-from coordbench.benchmarks import checkpoint as module
-from coordbench.benchmarks import chunk_store
-from coordbench.benchmarks.checkpoint import (
+from coordbench.benchmarks.training import checkpoint as module
+from coordbench.benchmarks.training import chunk_store
+from coordbench.benchmarks.training.checkpoint import (
     CheckpointError,
     Checkpoints,
     checkpoint_folder,

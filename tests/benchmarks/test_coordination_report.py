@@ -14,11 +14,11 @@ from coordbench import agents, envs
 from coordbench.agents.base import Agent, Policy
 from coordbench.analysis.positions import read_positions
 from coordbench.analysis.records import read_runs
-from coordbench.benchmarks import probe
-from coordbench.benchmarks.behaviour import Behaviour, positions
 from coordbench.benchmarks.cli import main
-from coordbench.benchmarks.suite_file import parse_suite
-from coordbench.benchmarks.train import train
+from coordbench.benchmarks.suites.suite_file import parse_suite
+from coordbench.benchmarks.training import probe
+from coordbench.benchmarks.training.behaviour import Behaviour, positions
+from coordbench.benchmarks.training.train import train
 from PIL import Image
 
 HUNT = "predator_prey_4-v1"

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 from coordbench import agents
-from coordbench.benchmarks import determinism
 from coordbench.benchmarks.cli import main
-from coordbench.benchmarks.determinism import Trace, Verdict, first_difference, tiny_cells
+from coordbench.benchmarks.commands import determinism
+from coordbench.benchmarks.commands.determinism import Trace, Verdict, first_difference, tiny_cells
 from coordbench.benchmarks.errors import SuiteError
 
 GAME = "coordination_2-v1"
@@ -73,7 +73,7 @@ def test_a_bad_choice_is_one_line(arguments: tuple[str, ...], message: str) -> N
 
 
 def test_a_run_too_short_to_be_stopped_says_so(tmp_path, monkeypatch) -> None:
-    from coordbench.benchmarks import train as training
+    from coordbench.benchmarks.training import train as training
 
     monkeypatch.setattr(training, "train", lambda *_: "finished")
     with pytest.raises(RuntimeError, match="over before it could be stopped"):

@@ -14,7 +14,7 @@ from typing import Any
 
 import engine_jobs as jobs
 import pytest
-from coordbench.benchmarks.engines import make_engine
+from coordbench.benchmarks.engines.executors import make_engine
 from coordbench.benchmarks.errors import SuiteError
 
 pytest.importorskip("distributed", reason="distributed is not installed: pip install 'coordbench[dask]'")

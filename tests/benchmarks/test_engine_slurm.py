@@ -16,9 +16,9 @@ import slurm_cluster
 
 pytest.importorskip("submitit", reason="submitit is not installed: pip install 'coordbench[slurm]'")
 
-from coordbench.benchmarks import slurm_jobs
-from coordbench.benchmarks.engine_slurm import minutes
-from coordbench.benchmarks.engines import JobLost, make_engine
+from coordbench.benchmarks.engines import slurm_jobs
+from coordbench.benchmarks.engines.executors import JobLost, make_engine
+from coordbench.benchmarks.engines.on_slurm import minutes
 from coordbench.benchmarks.errors import SuiteError
 
 REASON = slurm_cluster.why_not()

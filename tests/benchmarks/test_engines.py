@@ -11,9 +11,9 @@ from typing import Any
 
 import engine_jobs as jobs
 import pytest
-from coordbench.benchmarks import engines
-from coordbench.benchmarks.devices import place, resolve_device, split_device, visible_gpus
-from coordbench.benchmarks.engines import LocalEngine, make_engine, n_slots, parse_options
+from coordbench.benchmarks.engines import executors as engines
+from coordbench.benchmarks.engines.devices import place, resolve_device, split_device, visible_gpus
+from coordbench.benchmarks.engines.executors import LocalEngine, make_engine, n_slots, parse_options
 from coordbench.benchmarks.errors import SuiteError
 from coordbench.benchmarks.startup import ONE_THREAD
 

@@ -9,8 +9,8 @@ from typing import Any
 import fake_training as fake
 import pytest
 import torch
-from coordbench.benchmarks.suite_file import parse_suite
-from coordbench.benchmarks.train import train
+from coordbench.benchmarks.suites.suite_file import parse_suite
+from coordbench.benchmarks.training.train import train
 from torch.overrides import TorchFunctionMode
 
 FACTORIES = {
@@ -31,7 +31,7 @@ class Watch(TorchFunctionMode):
         if func in FACTORIES and kwargs.get("device") is None:
             last = next(f for f in reversed(traceback.extract_stack()[:-1]) if "torch/" not in f.filename)
             path = Path(last.filename)
-            if path.parent.name == "agents" and path.name != "precision.py":  # which probes the CPU
+            if "agents" in path.parts[-3:-1] and path.name != "precision.py":  # which probes the CPU
                 self.places.add(f"{path.name}:{last.lineno}: {last.line}")
         return func(*args, **kwargs)
 

@@ -12,10 +12,10 @@ import torch
 from click.testing import CliRunner, Result
 from coordbench.analysis.absolute import read_absolute
 from coordbench.analysis.records import read_runs
-from coordbench.benchmarks import evaluate as evaluation
 from coordbench.benchmarks.cli import main
-from coordbench.benchmarks.policies import load_policy
-from coordbench.benchmarks.train import train
+from coordbench.benchmarks.training import evaluate as evaluation
+from coordbench.benchmarks.training.policies import load_policy
+from coordbench.benchmarks.training.train import train
 from fake_training import cells
 
 TASK = "predator_prey_2-v1"

@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 from coordbench.analysis.reading import read_runs
 from coordbench.benchmarks.cli import main
 from coordbench.benchmarks.startup import provenance
-from coordbench.benchmarks.suite_file import read_suite
+from coordbench.benchmarks.suites.suite_file import read_suite
 from fake_training import TINY, cells, finish, start
 
 TASK = "predator_prey_2-v1"

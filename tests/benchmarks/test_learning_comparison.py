@@ -8,10 +8,10 @@ from dataclasses import asdict
 
 import pytest
 from click.testing import CliRunner
-from coordbench.benchmarks import learning_comparison, learning_sides
-from coordbench.benchmarks.learning_comparison import main, verdict
-from coordbench.benchmarks.learning_plan import Outcome, Plan, outcome
-from coordbench.benchmarks.learning_sides import answer, request, rival_outcome, rival_versions
+from coordbench.benchmarks.rivals import learning_comparison, learning_sides
+from coordbench.benchmarks.rivals.learning_comparison import main, verdict
+from coordbench.benchmarks.rivals.learning_plan import Outcome, Plan, outcome
+from coordbench.benchmarks.rivals.learning_sides import answer, request, rival_outcome, rival_versions
 
 SHORT = Plan(steps=20, every=10, score_last=2, rival_batch=10, episodes=1)
 

@@ -12,9 +12,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from coordbench.benchmarks.heartbeat import Heartbeat
-from coordbench.benchmarks.holder import Holder
-from coordbench.benchmarks.lease import (
+from coordbench.benchmarks.sweeps.heartbeat import Heartbeat
+from coordbench.benchmarks.sweeps.holder import Holder
+from coordbench.benchmarks.sweeps.lease import (
     Lease,
     LeaseLost,
     Sighting,
@@ -28,9 +28,9 @@ from coordbench.benchmarks.lease import (
 CLAIM = """
 import sys
 from pathlib import Path
-from coordbench.benchmarks.heartbeat import Heartbeat
-from coordbench.benchmarks.holder import Holder
-from coordbench.benchmarks.lease import claim
+from coordbench.benchmarks.sweeps.heartbeat import Heartbeat
+from coordbench.benchmarks.sweeps.holder import Holder
+from coordbench.benchmarks.sweeps.lease import claim
 assert claim(Path(sys.argv[1]), Holder.this_process("child"))
 print("held", flush=True)
 sys.stdin.read()

@@ -13,9 +13,9 @@ import fake_training as fake
 import pytest
 from click.testing import CliRunner
 from coordbench.analysis.records import RunFolder
-from coordbench.benchmarks import loggers
 from coordbench.benchmarks.cli import main
-from coordbench.benchmarks.loggers import RecordLog, scalars
+from coordbench.benchmarks.commands import loggers
+from coordbench.benchmarks.commands.loggers import RecordLog, scalars
 
 
 class Notebook:

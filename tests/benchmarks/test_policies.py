@@ -11,10 +11,10 @@ import torch
 from coordbench import agents, envs
 from coordbench.agents.stored import stored_policy
 from coordbench.analysis.records import read_run, read_runs
-from coordbench.benchmarks.policies import load_policy
-from coordbench.benchmarks.stack import folder_of
-from coordbench.benchmarks.train import train
-from coordbench.benchmarks.watch import Request, play
+from coordbench.benchmarks.commands.watch import Request, play
+from coordbench.benchmarks.suites.stack import folder_of
+from coordbench.benchmarks.training.policies import load_policy
+from coordbench.benchmarks.training.train import train
 from fake_training import cells
 from watching import TASK, refusal, watch
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from coordbench import agents, envs
 from coordbench.analysis.scores import reference_scores
-from coordbench.benchmarks.evaluate import evaluate
-from coordbench.benchmarks.references import measure, update
-from coordbench.benchmarks.suite import SuiteTask
-from coordbench.benchmarks.suite_file import read_suite, suite_names
+from coordbench.benchmarks.commands.references import measure, update
+from coordbench.benchmarks.suites.suite import SuiteTask
+from coordbench.benchmarks.suites.suite_file import read_suite, suite_names
+from coordbench.benchmarks.training.evaluate import evaluate
 
 NAVIGATION = SuiteTask("cooperative_navigation_3-v1")
 PREY = SuiteTask("predator_prey_2-v1", evaluation_settings={"start_jitter": 0.02})

@@ -10,14 +10,14 @@ import fake_training as fake
 import pytest
 from coordbench.analysis.records import RecordError
 from coordbench.benchmarks.errors import SuiteError
-from coordbench.benchmarks.results_folder import (
+from coordbench.benchmarks.suites.suite_file import parse_suite
+from coordbench.benchmarks.sweeps.results_folder import (
     check_results_folder,
     check_suite,
     other_settings,
     prepare_results_folder,
 )
-from coordbench.benchmarks.standing import Standing
-from coordbench.benchmarks.suite_file import parse_suite
+from coordbench.benchmarks.sweeps.standing import Standing
 
 
 def suite(old: str = "", new: str = ""):

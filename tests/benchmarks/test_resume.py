@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from coordbench import agents, envs
 from coordbench.analysis.records import RecordError, read_runs
-from coordbench.benchmarks.checkpoint import CheckpointError, find_checkpoints
-from coordbench.benchmarks.stack import cell_folder
-from coordbench.benchmarks.train import Training, train
+from coordbench.benchmarks.suites.stack import cell_folder
+from coordbench.benchmarks.training.checkpoint import CheckpointError, find_checkpoints
+from coordbench.benchmarks.training.train import Training, train
 from resuming import SEEDS, records, tiny_cell, train_stopping
 
 CONTINUOUS, DISCRETE = "predator_prey_2-v1", "climbing-v1"

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from coordbench.benchmarks.cell import Cell
-from coordbench.benchmarks.train import train
+from coordbench.benchmarks.suites.cell import Cell
+from coordbench.benchmarks.training.train import train
 from resuming import SEEDS, records, tiny_cell, train_stopping, train_until_killed
 
 KILLED = -9

@@ -17,17 +17,17 @@ from typing import Any
 import fake_training as fake
 import pytest
 from coordbench.analysis.records import RecordError, read_runs
-from coordbench.benchmarks.cell import Cell
-from coordbench.benchmarks.checkpoint import CheckpointError
-from coordbench.benchmarks.crashes import MAX_TRIES, count_crash, crashes
-from coordbench.benchmarks.engines import LocalEngine
-from coordbench.benchmarks.holder import Holder
-from coordbench.benchmarks.lease import Watch, claim, look
-from coordbench.benchmarks.plan import plan
-from coordbench.benchmarks.progress import PlainProgress
-from coordbench.benchmarks.run import pausing
-from coordbench.benchmarks.stack import Stack, cell_folder, folder_of
-from coordbench.benchmarks.sweep import Pause, Sweep
+from coordbench.benchmarks.engines.executors import LocalEngine
+from coordbench.benchmarks.suites.cell import Cell
+from coordbench.benchmarks.suites.stack import Stack, cell_folder, folder_of
+from coordbench.benchmarks.sweeps.crashes import MAX_TRIES, count_crash, crashes
+from coordbench.benchmarks.sweeps.holder import Holder
+from coordbench.benchmarks.sweeps.lease import Watch, claim, look
+from coordbench.benchmarks.sweeps.plan import plan
+from coordbench.benchmarks.sweeps.progress import PlainProgress
+from coordbench.benchmarks.sweeps.run import pausing
+from coordbench.benchmarks.sweeps.sweep import Pause, Sweep
+from coordbench.benchmarks.training.checkpoint import CheckpointError
 from test_sweep import InlineEngine, nothing
 
 

@@ -10,14 +10,15 @@ import pytest
 import torch
 from click.testing import CliRunner
 from coordbench import agents, envs
-from coordbench.agents.replay import Batch
+from coordbench.agents.memory.replay import Batch
 from coordbench.agents.streams import Streams
-from coordbench.benchmarks import speed, speed_environments
 from coordbench.benchmarks.cli import main
-from coordbench.benchmarks.plain_loop import PlainMADDPG, PlainVM3AC
-from coordbench.benchmarks.speed_chunks import alone, interleaved, plain_learner, random_batch
-from coordbench.benchmarks.speed_startup import first_steps
-from coordbench.benchmarks.speed_training import Stopwatch
+from coordbench.benchmarks.speed import environments as speed_environments
+from coordbench.benchmarks.speed import measure as speed
+from coordbench.benchmarks.speed.chunks import alone, interleaved, plain_learner, random_batch
+from coordbench.benchmarks.speed.plain_loop import PlainMADDPG, PlainVM3AC
+from coordbench.benchmarks.speed.start_up import first_steps
+from coordbench.benchmarks.speed.training import Stopwatch
 from torch import nn
 
 SEEDS = (3, 8)

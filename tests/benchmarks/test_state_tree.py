@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 import torch
-from coordbench.benchmarks.state_tree import Encoder, decode
+from coordbench.benchmarks.training.state_tree import Encoder, decode
 from torch import nn
 
 
@@ -103,7 +103,7 @@ def test_modules_and_optimisers_take_their_states_back():
 
 
 def test_a_large_view_is_not_copied_whole(monkeypatch):
-    monkeypatch.setattr("coordbench.benchmarks.state_tree._PART_BYTES", 400)
+    monkeypatch.setattr("coordbench.benchmarks.training.state_tree._PART_BYTES", 400)
     memory = torch.arange(3000).view(3, 50, 20)
     view, turned = memory[:, :30], memory.transpose(0, 2)
     sizes = [part.nbytes for part in Encoder(view).parts()]
@@ -118,7 +118,7 @@ def test_a_large_view_is_not_copied_whole(monkeypatch):
 
 
 def test_large_tensors_are_read_into_files_without_a_name_if_the_disk_has_room(tmp_path, monkeypatch):
-    monkeypatch.setattr("coordbench.benchmarks.state_tree._LARGE_BYTES", 4096)
+    monkeypatch.setattr("coordbench.benchmarks.training.state_tree._LARGE_BYTES", 4096)
     value = torch.randn(30, 50)
     encoder = Encoder(value)
     content = b"".join(bytes(part) for part in encoder.parts())

@@ -10,11 +10,11 @@ import fake_training as fake
 import pytest
 from click.testing import CliRunner, Result
 from coordbench.benchmarks.cli import main
-from coordbench.benchmarks.crashes import count_crash, crashes
-from coordbench.benchmarks.holder import Holder
-from coordbench.benchmarks.lease import claim
-from coordbench.benchmarks.stack import Stack, cell_folder, folder_of
-from coordbench.benchmarks.suite_file import read_suite
+from coordbench.benchmarks.suites.stack import Stack, cell_folder, folder_of
+from coordbench.benchmarks.suites.suite_file import read_suite
+from coordbench.benchmarks.sweeps.crashes import count_crash, crashes
+from coordbench.benchmarks.sweeps.holder import Holder
+from coordbench.benchmarks.sweeps.lease import claim
 
 
 def bench(*arguments: str | Path) -> Result:
@@ -74,6 +74,11 @@ def test_status_of_a_process_that_died_here(where) -> None:
 
 
 def test_status_of_nothing_and_of_what_is_none(tmp_path: Path) -> None:
+    for command in ("status", "retry"):
+        refused = bench(command, "--results", tmp_path / "none")
+        assert refused.exit_code != 0
+        assert f"there is no results folder {tmp_path / 'none'}; name another with --results" in refused.output
+    (tmp_path / "none").mkdir()
     shown = bench("status", "--results", tmp_path / "none", "--seeds", "0")
     assert shown.exit_code == 0
     head, *missing, rest = shown.output.splitlines()
@@ -83,6 +88,7 @@ def test_status_of_nothing_and_of_what_is_none(tmp_path: Path) -> None:
     assert rest == f"missing  and {n_cells - 20} more cells; --all shows them"
     whole = bench("status", "--results", tmp_path / "none", "--seeds", "0", "--all")
     assert len(whole.output.splitlines()) == n_cells + 1
+    (tmp_path / "none").rmdir()
     (tmp_path / "photos" / "2020").mkdir(parents=True)
     refused = bench("status", "--results", tmp_path)
     assert refused.exit_code == 2

@@ -7,11 +7,11 @@ from dataclasses import asdict, replace
 
 import pytest
 from coordbench import agents, envs
-from coordbench.benchmarks.cell import Cell, Evaluation
 from coordbench.benchmarks.choices import parse_names, parse_seeds, parse_set
 from coordbench.benchmarks.errors import SuiteError
-from coordbench.benchmarks.suite import Override
-from coordbench.benchmarks.suite_file import parse_suite, read_suite, suite_names
+from coordbench.benchmarks.suites.cell import Cell, Evaluation
+from coordbench.benchmarks.suites.suite import Override
+from coordbench.benchmarks.suites.suite_file import parse_suite, read_suite, suite_names
 from fake_training import TINY, cells
 
 

@@ -15,16 +15,16 @@ from typing import Any
 import fake_training as fake
 import pytest
 from coordbench.analysis.records import read_runs
-from coordbench.benchmarks.cell import Cell
-from coordbench.benchmarks.crashes import MAX_TRIES
-from coordbench.benchmarks.engines import LocalEngine
-from coordbench.benchmarks.plan import plan
-from coordbench.benchmarks.progress import PlainProgress, duration, last_evaluation
-from coordbench.benchmarks.retry import retry_runs
-from coordbench.benchmarks.stack import Stack, folder_of, span
-from coordbench.benchmarks.standing import Standing
-from coordbench.benchmarks.suite_file import read_suite
-from coordbench.benchmarks.sweep import Sweep
+from coordbench.benchmarks.engines.executors import LocalEngine
+from coordbench.benchmarks.suites.cell import Cell
+from coordbench.benchmarks.suites.stack import Stack, folder_of, span
+from coordbench.benchmarks.suites.suite_file import read_suite
+from coordbench.benchmarks.sweeps.crashes import MAX_TRIES
+from coordbench.benchmarks.sweeps.plan import plan
+from coordbench.benchmarks.sweeps.progress import PlainProgress, duration, last_evaluation
+from coordbench.benchmarks.sweeps.retry import retry_runs
+from coordbench.benchmarks.sweeps.standing import Standing
+from coordbench.benchmarks.sweeps.sweep import Sweep
 
 
 class InlineEngine(Executor):

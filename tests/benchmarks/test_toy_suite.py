@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 from coordbench import agents, envs
-from coordbench.agents.maddpg import MADDPG
-from coordbench.benchmarks.cell import Cell, Evaluation
+from coordbench.agents.actor_critics.maddpg import MADDPG
 from coordbench.benchmarks.errors import SuiteError
-from coordbench.benchmarks.evaluate import evaluate
-from coordbench.benchmarks.suite import Budget, Suite, SuiteTask
-from coordbench.benchmarks.suite_file import read_suite, suite_names
-from coordbench.benchmarks.train import train
+from coordbench.benchmarks.suites.cell import Cell, Evaluation
+from coordbench.benchmarks.suites.suite import Budget, Suite, SuiteTask
+from coordbench.benchmarks.suites.suite_file import read_suite, suite_names
+from coordbench.benchmarks.training.evaluate import evaluate
+from coordbench.benchmarks.training.train import train
 from coordbench.envs.toys import payoffs
 
 DISCRETE = ("climbing-v1", "penalty-v1", "coordination_2-v1", "coordination_4-v1")

@@ -4,10 +4,10 @@ from dataclasses import asdict
 
 import numpy as np
 import pytest
-from coordbench.agents.ma_sac import MASAC, MASACConfig
+from coordbench.agents.actor_critics.ma_sac import MASAC, MASACConfig
 from coordbench.analysis import read_runs
-from coordbench.benchmarks.cell import Cell, Evaluation
-from coordbench.benchmarks.train import train
+from coordbench.benchmarks.suites.cell import Cell, Evaluation
+from coordbench.benchmarks.training.train import train
 
 
 class TimeLimitIsTerminal(MASAC):

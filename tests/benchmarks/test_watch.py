@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from coordbench.benchmarks import film as film_module
-from coordbench.benchmarks.film import Film
-from coordbench.benchmarks.watch import Request, play
+from coordbench.benchmarks.commands import film as film_module
+from coordbench.benchmarks.commands.film import Film
+from coordbench.benchmarks.commands.watch import Request, play
 from coordbench.envs.scene import PREY, Disc, Rectangle, Scene
 from PIL import Image
 from watching import TASK, refusal, watch
@@ -55,7 +55,7 @@ def test_places_where_no_file_can_be_are_one_line_before_anything_is_played(
     (tmp_path / "folder.gif").mkdir()
     (tmp_path / "file").touch()
     (tmp_path / "closed").mkdir(mode=0o500)
-    monkeypatch.setattr("coordbench.benchmarks.watch.play", lambda _: pytest.fail("it was played"))
+    monkeypatch.setattr("coordbench.benchmarks.commands.watch.play", lambda _: pytest.fail("it was played"))
     message = refusal(TASK, "--out", tmp_path / place)
     assert f"cannot write {tmp_path / place}: " in message
     assert reason in message

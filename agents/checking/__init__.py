@@ -1,0 +1,1 @@
+"""The contract of agents as checks, for anybody's agent."""

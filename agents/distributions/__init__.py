@@ -1,0 +1,1 @@
+"""Distributions that policies, latent variables and predictions of others are made of."""

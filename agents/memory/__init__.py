@@ -1,0 +1,1 @@
+"""What agents remember: single transitions, whole episodes, fragments of what they have just done."""

@@ -1,0 +1,1 @@
+"""Networks of whole stacks: S seeds x M members as batched matrix products."""

@@ -1,0 +1,1 @@
+"""Recurrent learners for discrete actions, from replayed or fresh episodes."""

@@ -1,0 +1,1 @@
+"""`bench speed`: how fast environments, updates, training and start-up are."""

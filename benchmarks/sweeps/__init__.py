@@ -1,0 +1,1 @@
+"""Sweeps: many runs, shared by several processes, with leases, retries and progress."""

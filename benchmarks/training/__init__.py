@@ -1,0 +1,1 @@
+"""Training one stack of runs: the loop, evaluations, records and checkpoints."""
