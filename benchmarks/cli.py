@@ -167,7 +167,7 @@ def check_agent(ctx: click.Context, agent: str, settings: tuple[str, ...]) -> No
 
 
 @main.command()
-@click.argument("parts", nargs=-1, metavar="[environments|updates|scaling|training|startup]...")
+@click.argument("parts", nargs=-1, metavar="[environments|updates|scaling|training|overhead|startup]...")
 @click.option("--out", type=_PATH, help="JSON file for the figures.")
 @click.option("--quick", is_flag=True, help="A look of some seconds: fewer rounds, vm3ac only.")
 @click.option("--rivals", metavar="PYTHON", multiple=True, help="An interpreter with VMAS or JaxMARL.")

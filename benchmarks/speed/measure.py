@@ -20,6 +20,7 @@ from ..errors import unknown
 from ..startup import prepare_worker, provenance
 from .chunks import interleaved, shown, updating
 from .environments import environments, installed
+from .overhead import overhead
 from .plan import NAVIGATION, QUICK, Plan
 from .scaling import scaling
 from .start_up import startup
@@ -27,7 +28,7 @@ from .training import timed_training
 
 __all__ = ["PARTS", "QUICK", "Plan", "chosen", "run"]
 
-PARTS = ("environments", "updates", "scaling", "training", "startup")
+PARTS = ("environments", "updates", "scaling", "training", "overhead", "startup")
 SHORT = {"envs": "environments"}
 
 
@@ -70,6 +71,7 @@ def run(
                 "updates": lambda: updates(plan),
                 "scaling": lambda: scaling(plan),
                 "training": lambda: training(plan),
+                "overhead": lambda: overhead(plan),
                 "startup": lambda: startup(plan),
             }[part]()
     if out is not None:

@@ -25,6 +25,7 @@ class Plan:
         updates: stacked updates a chunk; the plain loop does one, all seeds in turn.
         stacks: seeds of the short training runs.
         training_steps: environment steps a seed of these, counted from the first update.
+        overhead_steps: environment steps a seed of the job in which a sweep's own work is timed.
         start_tasks: tasks whose first steps in fresh processes are waited for.
         starts: fresh processes of each kind.
         team_sizes: members of the teams for which the forms of networks are compared.
@@ -54,6 +55,7 @@ class Plan:
     updates: int = 3
     stacks: tuple[int, ...] = (4, 7)
     training_steps: int = 2_500
+    overhead_steps: int = 5_000
     start_tasks: tuple[str, ...] = (
         NAVIGATION,
         "predator_prey_2-v1",
@@ -73,6 +75,7 @@ QUICK = Plan(
     updates=2,
     stacks=(4,),
     training_steps=800,
+    overhead_steps=1_500,
     starts=3,
     team_sizes=(2, 8),
     scaling_rounds=2,

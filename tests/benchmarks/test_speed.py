@@ -35,6 +35,7 @@ TINY = speed.Plan(
     updates=1,
     stacks=(2,),
     training_steps=40,
+    overhead_steps=200,
     start_tasks=(speed_environments.NAVIGATION,),
     starts=1,
     team_sizes=(2, 3),
@@ -184,6 +185,9 @@ def test_report_is_complete(tmp_path, capsys):
     assert set(run["shares"]) == set(Stopwatch.PHASES)
     assert sum(run["shares"].values()) == pytest.approx(1)
     assert min(run["shares"].values()) > 0
+    added = report["overhead"]["shares"]
+    assert set(added) == {"checkpoints", "records", "leases", "progress"}
+    assert 0 < min(added["records"], added["leases"], added["progress"]), "each was called and timed"
     sizes = [(row["agent"], row["n_agents"]) for row in report["scaling"]]
     assert sizes == [("ma_sac", 2), ("ma_sac", 3), ("vm3ac", 2)]
     plain, shared = (report["scaling"][1]["forms"][form]["parameters"] for form in ("plain", "shared"))
