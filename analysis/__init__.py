@@ -5,6 +5,7 @@ Modules:
     scores: returns normalised by fixed, versioned reference scores.
     statistics: aggregates and bootstrap intervals on arrays of runs x tasks.
     curves: learning curves in long form.
+    claim, claims_file, claim_values, claims: what papers say, in a file, and held against numbers.
 """
 
 from .records import Evaluation, RecordError, Run, RunFolder, read_runs, run_folder, settings_hash

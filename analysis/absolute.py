@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from .reading import Run, read_object
 from .schema import ABSOLUTE_FILE, check_absolute
+from .winning import value_of
 
 
 @dataclass(frozen=True)
@@ -20,8 +21,8 @@ class Absolute:
     """The best weights of a run, evaluated once more.
 
     Attributes:
-        step: environment steps of training at the evaluation with the highest mean return.
-        chosen_return: that mean return; too high on average, for it is the highest of many.
+        step: environment steps of training at the evaluation with the highest mean return, or win rate.
+        chosen_return: its mean return; too high on average, for it is the highest of many.
         start_seed: of the start states.
         mode: the agent's way to act.
         returns: (episodes,) undiscounted team returns, in the task's ``return_unit``.
@@ -39,7 +40,7 @@ class Absolute:
 
     @property
     def mean_return(self) -> float:
-        """Mean return over the episodes: the absolute metric."""
+        """Mean return over the episodes."""
         return sum(self.returns) / len(self.returns)
 
 
@@ -75,3 +76,9 @@ def absolute_return(run: Run) -> float:
     """The mean return of the best weights, NaN where there is none."""
     found = read_absolute(run)
     return math.nan if found is None else found.mean_return
+
+
+def absolute_value(run: Run) -> float:
+    """The absolute metric: mean return, or win rate, of the best weights; NaN where there is none."""
+    found = read_absolute(run)
+    return math.nan if found is None else value_of(run, found)

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from .coordination_measures import MEASURES, PAIR_SPLIT, early, measures_of, pair_reach, reason
+from .coordination_measures import MEASURES, PAIR_SPLIT, WIN_RATE, early, measures_of, pair_reach, reason
 from .positions import pair_split, read_positions
 from .reading import Evaluation, Run, read_tables
 from .statistics import CONFIDENCE, Estimate, mean_over_seeds
@@ -102,7 +102,9 @@ def _rows(runs: Sequence[Run], seed: int) -> list[dict[str, object]]:
         at = [(run, pick(run)) for run in done]
         measures = measures_of(at)
         if when == "early":
-            measures = {name: take for name, take in measures.items() if not name.startswith("return")}
+            measures = {
+                name: take for name, take in measures.items() if not name.startswith((WIN_RATE, "return"))
+            }
         step = max((one.step for _, one in at if one), default=None)
         for measure, take in measures.items():
             values = [math.nan if one is None else take(run, one) for run, one in at]

@@ -9,6 +9,7 @@ import numpy as np
 
 from .positions import PAIR_REACH, Positions, pair_split, read_positions
 from .reading import Evaluation, Run
+from .winning import value_of, win_metric
 
 MEASURES: Mapping[str, str] = {
     "latent_sd": "spread of mean actions over z",
@@ -24,6 +25,9 @@ MEASURES: Mapping[str, str] = {
 PAIR_SPLIT, PAIR_SPLIT_GREEDY = "pair_split", "pair_split_greedy"
 """Share of episodes that split into pairs: of exploring teams, and in the episodes of the evaluation."""
 
+WIN_RATE = "win_rate"
+"""Share of the evaluation's episodes that were won; stands before the return where it leads."""
+
 _NEVER = "not recorded: trained before coordination was measured"
 
 Take = Callable[[Run, Evaluation], float]
@@ -35,6 +39,8 @@ def measures_of(at: Sequence[tuple[Run, Evaluation | None]]) -> dict[str, Take]:
     found: dict[str, Take] = {name: _recorded(name) for name in MEASURES}
     if pair_reach(at[0][0]) is not None:
         found |= {PAIR_SPLIT: _exploring_split, PAIR_SPLIT_GREEDY: _greedy_split}
+    if win_metric(at[0][0]) is not None:
+        found[WIN_RATE] = value_of
     found["return"] = lambda _, one: one.mean_return
     others = {name for _, one in at if one for name in one.training if name.startswith("return_")}
     return found | {name: _recorded(name) for name in sorted(others)}

@@ -1,22 +1,25 @@
-"""Learning curves in long form: one row a task, agent and training step."""
+"""Learning curves in long form: one row a task, agent and training step, of what the task is scored by."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
 from .reading import Run
-from .resampling import counts, percentile_interval, stream
+from .resampling import counts, percentile_interval, stream, totals
 from .statistics import CONFIDENCE, iqm
 from .variants import variant_labels
+from .winning import values_of, win_metric
 
 COLUMNS = [
     *("suite", "budget", "task", "agent", "step", "mean", "low", "high", "iqm", "seeds", "return_unit"),
     *("updates", "seconds"),
 ]
+WIN_COLUMNS = ["scored_by", "return_mean", "return_low", "return_high"]
+"""Further columns, if episodes of any task are won or lost: what ``mean`` is, and the return beside it."""
 
 REPETITIONS = 2_000
 """Bootstrap repetitions a point of a curve, as for rliable's profiles; intervals of curves are looked at."""
@@ -25,7 +28,7 @@ REPETITIONS = 2_000
 def learning_curves(
     runs: Sequence[Run], seed: int = 0, repetitions: int = REPETITIONS, confidence: float = CONFIDENCE
 ) -> pd.DataFrame:
-    """Return by training step: mean and interquartile mean over the seeds that were evaluated there.
+    """Return, or win rate, by training step: mean and interquartile mean over the seeds evaluated there.
 
     Runs of every status are in it, up to where they came; ``seeds`` says how many make a point. ``updates``
     and ``seconds`` are their mean gradient steps and wall time by then.
@@ -38,56 +41,72 @@ def learning_curves(
         confidence: level of the percentile interval of the mean; NaN where a point has one seed.
 
     Returns:
-        Columns ``COLUMNS``, in the return's own unit, ordered by task, agent and step.
+        Columns ``COLUMNS``, returns in their own unit, ordered by task, agent and step; ``WIN_COLUMNS``
+        besides where a task is scored by its win rate.
     """
     labels = variant_labels(runs)
     curves: dict[tuple[str, str], list[Run]] = defaultdict(list)
     for run in runs:
         curves[run.task_id, labels[run.task_id, run.agent_id, run.settings_hash]].append(run)
-    rows: list[dict[str, object]] = []
+    parts: list[Mapping[str, object]] = []
     for (task, agent), members in sorted(curves.items()):
         first = members[0]
-        about = {"suite": first.suite, "budget": first.budget, "task": task, "agent": agent}
-        unit = first.meta["task"]["return_unit"]
-        points = _points(members, seed, repetitions, confidence)
-        rows += [{**about, **point, "return_unit": unit} for point in points]
-    return pd.DataFrame(rows, columns=pd.Index(COLUMNS))
+        points = _points(members, [values_of(run) for run in members], seed, repetitions, confidence)
+        about: dict[str, object] = {
+            "suite": first.suite,
+            "budget": first.budget,
+            "task": task,
+            "agent": agent,
+        }
+        about |= {"return_unit": first.meta["task"]["return_unit"], "scored_by": "return"}
+        if win_metric(first) is not None:
+            returns = _points(
+                members, [run.track.mean_return for run in members], seed, repetitions, confidence
+            )
+            about |= {"scored_by": "win rate"}
+            about |= {f"return_{name}": returns[name] for name in ("mean", "low", "high")}
+        parts.append({**about, **points})
+    further = WIN_COLUMNS if any(win_metric(run) is not None for run in runs) else []
+    frames = [pd.DataFrame(part) for part in parts if len(part["step"])]  # type: ignore[arg-type]
+    whole = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+    return whole.reindex(columns=pd.Index([*COLUMNS, *further]))
 
 
-def _points(runs: Sequence[Run], seed: int, repetitions: int, confidence: float) -> list[dict[str, float]]:
-    """The points of one curve; steps that the same seeds reached share their resamples."""
-    found: dict[int, dict[int, tuple[float, int, float]]] = defaultdict(dict)
-    for run in sorted(runs, key=lambda run: run.seed):
-        for evaluation in run.evaluations:
-            found[evaluation.step][run.seed] = (
-                evaluation.mean_return,
-                evaluation.updates,
-                evaluation.seconds,
-            )
-    together: dict[tuple[int, ...], list[int]] = defaultdict(list)
-    for step in sorted(found):
-        together[tuple(found[step])].append(step)
-    points: list[dict[str, float]] = []
-    for seeds, steps in together.items():
-        table = np.array([[found[step][seed] for step in steps] for seed in seeds])
-        values = table[np.lexsort(table[:, ::-1, 0].T), :, 0]  # an order that does not come from the seeds
-        low = high = np.full(len(steps), np.nan)
-        if len(seeds) > 1:
-            drawn = counts(len(seeds), repetitions, stream(seed, values)).astype(float)
-            low, high = percentile_interval(drawn @ values / len(seeds), confidence)
-        middle = iqm(values.T[:, :, None])
-        averages = table.mean(axis=0)
-        for place, step in enumerate(steps):
-            points.append(
-                {
-                    "step": step,
-                    "mean": float(averages[place, 0]),
-                    "low": float(low[place]),
-                    "high": float(high[place]),
-                    "iqm": float(middle[place]),
-                    "seeds": len(seeds),
-                    "updates": float(averages[place, 1]),
-                    "seconds": float(averages[place, 2]),
-                }
-            )
-    return sorted(points, key=lambda point: point["step"])
+def _points(
+    runs: Sequence[Run],
+    values: Sequence[np.ndarray],
+    seed: int,
+    repetitions: int,
+    confidence: float,
+) -> dict[str, np.ndarray]:
+    """The columns of one curve, from what each run has at its evaluations.
+
+    Steps that the same seeds reached share their resamples.
+    """
+    order = sorted(range(len(runs)), key=lambda place: runs[place].seed)
+    steps = np.unique(np.concatenate([run.track.step for run in runs]))
+    table = np.full((len(runs), len(steps), 3), np.nan)
+    is_there = np.zeros((len(runs), len(steps)), dtype=bool)
+    for row, place in enumerate(order):
+        found = runs[place].track
+        at = np.searchsorted(steps, found.step)
+        table[row, at] = np.stack([values[place], found.updates, found.seconds], axis=1)
+        is_there[row, at] = True
+    together: dict[bytes, list[int]] = defaultdict(list)
+    for place, column in enumerate(is_there.T):
+        together[column.tobytes()].append(place)
+    columns = {
+        name: np.full(len(steps), np.nan) for name in ("mean", "low", "high", "iqm", "updates", "seconds")
+    }
+    for places in together.values():
+        part = np.take(table[is_there[:, places[0]]], places, axis=1)
+        mine = part[np.lexsort(part[:, ::-1, 0].T), :, 0]  # an order that does not come from the seeds
+        n_seeds = len(part)
+        if n_seeds > 1:
+            drawn = counts(n_seeds, repetitions, stream(seed, mine)).astype(float)
+            ends = percentile_interval(totals(drawn, mine) / n_seeds, confidence)
+            columns["low"][places], columns["high"][places] = ends
+        columns["iqm"][places] = iqm(mine.T[:, :, None])
+        for name, average in zip(("mean", "updates", "seconds"), part.mean(axis=0).T, strict=True):
+            columns[name][places] = average
+    return {"step": steps, "seeds": is_there.sum(axis=0), **columns}

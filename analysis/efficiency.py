@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
-from .reading import Evaluation, Run
+from .reading import Run
 from .resampling import canonical, counts, percentile_interval, stream
-from .scores import TaskReference
+from .scores import Scale
 from .statistics import has_spread, iqm
+from .winning import values_of
 
 COLUMNS = ["agent", "axis", "x", "iqm", "iqm_low", "iqm_high", "tasks", "seeds"]
 
@@ -24,16 +25,17 @@ AXES: Mapping[str, str] = {
 
 _SHARES = np.round(np.linspace(0.0, 1.0, 21), 2)
 _PER_DECADE = 4
+_ROWS = 32
+"""Runs whose counts are added up at once: what a cache holds."""
 
 
 def area(run: Run) -> float:
-    """A run's mean return over its training: the area under its learning curve, divided by its steps.
+    """A run's mean return, or win rate, over its training: the area under its curve, divided by its steps.
 
     Returns:
         Trapezoids between evaluations, from the first to the last; NaN without evaluations.
     """
-    steps = np.array([item.step for item in run.evaluations], dtype=float)
-    values = np.array([item.mean_return for item in run.evaluations])
+    steps, values = run.track.step.astype(float), values_of(run)
     if len(steps) < 2:
         return float(values[0]) if len(values) else math.nan
     return float((values[1:] + values[:-1]) @ np.diff(steps) / 2 / (steps[-1] - steps[0]))
@@ -41,7 +43,7 @@ def area(run: Run) -> float:
 
 def efficiency(
     runs: Mapping[str, Sequence[Run]],
-    references: Mapping[str, TaskReference],
+    references: Mapping[str, Scale],
     seed: int,
     repetitions: int,
     confidence: float,
@@ -53,7 +55,7 @@ def efficiency(
 
     Args:
         runs: task to its complete runs.
-        references: task to its reference scores; tasks without are left out.
+        references: task to its scale; tasks without are left out.
         seed: of the bootstrap over runs, stratified by task.
         repetitions: of this bootstrap.
         confidence: level of the pointwise intervals.
@@ -82,13 +84,12 @@ def efficiency(
 
 def _grid(axis: str, runs: Mapping[str, Sequence[Run]]) -> np.ndarray:
     """The points at which every run has been evaluated, up to the first at which all have ended."""
-    place = _place_of(axis)
-    everyone = [run for members in runs.values() for run in members]
-    first = max(place(run, run.evaluations[0]) for run in everyone)
-    last = max(place(run, run.evaluations[-1]) for run in everyone)
+    places = [_places(axis, run) for members in runs.values() for run in members]
+    first = max(along[0] for along in places)
+    last = max(along[-1] for along in places)
     if axis == "steps":
         return _SHARES[first - 1e-9 <= _SHARES]
-    begun = [place(run, item) for run in everyone for item in run.evaluations if place(run, item) > 0]
+    begun = [along[along > 0].min() for along in places if (along > 0).any()]
     if not begun:
         return np.empty(0)
     first = max(first, min(begun))
@@ -100,20 +101,14 @@ def _grid(axis: str, runs: Mapping[str, Sequence[Run]]) -> np.ndarray:
 
 
 def _by_then(run: Run, axis: str, grid: np.ndarray) -> np.ndarray:
-    """(points,) the mean return of the last evaluation at or before each point."""
-    place = _place_of(axis)
-    places = np.array([place(run, item) for item in run.evaluations])
-    returns = np.array([item.mean_return for item in run.evaluations])
-    found = np.searchsorted(places, grid * (1 + 1e-9), side="right") - 1
-    return returns[np.maximum(found, 0)]
+    """(points,) what the run is scored by, of the last evaluation at or before each point."""
+    found = np.searchsorted(_places(axis, run), grid * (1 + 1e-9), side="right") - 1
+    return values_of(run)[np.maximum(found, 0)]
 
 
-def _place_of(axis: str) -> Callable[[Run, Evaluation], float]:
-    return {
-        "steps": lambda run, item: item.step / run.steps,
-        "updates": lambda _, item: float(item.updates),
-        "seconds": lambda _, item: item.seconds,
-    }[axis]
+def _places(axis: str, run: Run) -> np.ndarray:
+    """(evaluations,) where along an axis a run was evaluated."""
+    return run.track.step / run.steps if axis == "steps" else getattr(run.track, axis).astype(float)
 
 
 def _curve(values: np.ndarray, seed: int, repetitions: int, confidence: float) -> dict[str, np.ndarray]:
@@ -134,14 +129,16 @@ def _pooled(values: np.ndarray, rng: np.random.Generator, repetitions: int) -> t
     is_there = ~np.isnan(values[-1])
     drawn = [counts(int(column.sum()), repetitions, rng) for column in is_there.T]
     pooled = [values[:, column, task] for task, column in enumerate(is_there.T)]
-    return np.concatenate(pooled, axis=1), np.concatenate([table.T for table in drawn])
+    return np.concatenate(pooled, axis=1), np.ascontiguousarray(np.concatenate(drawn, axis=1).T)
 
 
 def weighted_iqm(pool: np.ndarray, drawn: np.ndarray) -> np.ndarray:
     """Interquartile means of resamples that are given as counts.
 
     With c the cumulative counts of the ordered pool, cut off at a quarter and three quarters, the sum of what
-    is kept is (last value) * (last c) - (first value) * (cut) - sum of c * (differences of neighbours).
+    is kept is (last value) * (last c) - (first value) * (cut) - sum of c * (differences of neighbours). Where
+    no resample is cut off within a block of runs, that sum is linear in the counts; only around the quarters
+    they must be added up run by run.
 
     Args:
         pool: (n,) values.
@@ -152,9 +149,21 @@ def weighted_iqm(pool: np.ndarray, drawn: np.ndarray) -> np.ndarray:
     """
     order = np.argsort(pool, kind="stable")
     ordered = pool[order]
+    steps = np.diff(ordered).astype(np.float32)
     total = round(float(drawn[:, 0].sum()))
-    cut = total // 4
-    cumulative = np.cumsum(drawn[order], axis=0)
-    np.clip(cumulative, cut, total - cut, out=cumulative)
-    steps = np.diff(ordered).astype(np.float32) @ cumulative[:-1]
-    return (ordered[-1] * (total - cut) - ordered[0] * cut - steps) / (total - 2 * cut)
+    cut, most = total // 4, total - total // 4
+    so_far = np.zeros(drawn.shape[1], dtype=np.float32)
+    area = np.zeros(drawn.shape[1])
+    for start in range(0, len(steps), _ROWS):
+        mine = steps[start : start + _ROWS]
+        block = drawn[order[start : start + len(mine)]]
+        before, so_far = so_far, so_far + block.sum(axis=0)
+        if before.min() >= cut and so_far.max() <= most:  # nothing is cut off
+            area += mine.sum() * before + np.cumsum(mine[::-1])[::-1] @ block
+        elif so_far.max() <= cut or before.min() >= most:  # all is
+            area += mine.sum() * np.float32(cut if so_far.max() <= cut else most)
+        else:
+            block[0] += before
+            cumulative = np.cumsum(block, axis=0, out=block)
+            area += mine @ np.clip(cumulative, cut, most, out=block)
+    return (ordered[-1] * most - ordered[0] * cut - area) / (most - cut)

@@ -23,6 +23,7 @@ from .absolute import read_absolute
 from .reading import Run
 from .schema import RecordError
 from .variants import cell_of, variant_labels
+from .words import harmless
 
 COLUMNS: dict[str, str] = {
     **dict.fromkeys(("suite", "suite_version", "budget", "task", "agent", "agent_id"), "string"),
@@ -66,8 +67,13 @@ def long_table(runs: Sequence[Run]) -> pd.DataFrame:
 
 
 def to_csv(table: pd.DataFrame) -> bytes:
-    """A long table as CSV: every digit of every number, missing ones empty."""
-    return table.to_csv(index=False, lineterminator="\n").encode()
+    """A long table as CSV: every digit of every number, missing ones empty, no text a formula."""
+    safe = table.copy()
+    for name, kind in COLUMNS.items():
+        if kind == "string":
+            words = {word: harmless(word) for word in safe[name].dropna().unique()}
+            safe[name] = safe[name].map(words.get, na_action="ignore")
+    return safe.to_csv(index=False, lineterminator="\n").encode()
 
 
 def to_parquet(table: pd.DataFrame) -> bytes:

@@ -6,6 +6,9 @@ step has ``step_count``, ``elapsed_time`` (seconds since the first evaluation) a
 an episode. marl-eval's own check wants the same keys in every step and in ``absolute_metrics``, so that has
 an ``elapsed_time`` too, in a list of one: the training's.
 
+Where all tasks of an environment are scored by their win rate, that metric stands beside ``return`` as
+``win_rate``, whatever its name in the records.
+
 What cannot be written so is said, never dropped in silence: `Export.notes`.
 """
 
@@ -20,6 +23,7 @@ from .absolute import Absolute, read_absolute
 from .reading import Evaluation, Run
 from .schema import RecordError
 from .variants import cell_of, variant_labels
+from .winning import value_of, win_metric
 
 _Content = dict[str, Any]
 
@@ -76,10 +80,18 @@ def _environment(runs: Sequence[Run], name: str, notes: list[str]) -> _Content:
             "aggregates need them, its curves do not"
         )
     shared = _shared_metrics(runs, [a for a in absolutes if a is not None] if is_complete else [])
+    won = [win_metric(run) for run in runs]
+    if None in won and any(won):
+        notes.append(f"{name}: no win_rate, for some tasks have none; export those that do with --tasks")
     found: _Content = {}
     for run, absolute in zip(runs, absolutes, strict=True):
         task, algorithm = run.task_id.lower(), algorithm_name(labels[cell_of(run)])
-        steps = _run(run, absolute if is_complete else None, shared)
+        names = {metric: metric.lower() for metric in shared}
+        if None not in won:
+            names |= {str(win_metric(run)): "win_rate"}
+            for one in [*run.evaluations, *([absolute] if absolute else [])]:
+                value_of(run, one)  # refuses records that lack it
+        steps = _run(run, absolute if is_complete else None, names)
         _add(
             found.setdefault(task, {}).setdefault(algorithm, {}),
             f"seed_{run.seed}",
@@ -90,27 +102,27 @@ def _environment(runs: Sequence[Run], name: str, notes: list[str]) -> _Content:
     return {task: {name: found[task][name] for name in sorted(found[task])} for task in sorted(found)}
 
 
-def _run(run: Run, absolute: Absolute | None, shared: Sequence[str]) -> _Content:
+def _run(run: Run, absolute: Absolute | None, names: Mapping[str, str]) -> _Content:
     began = run.evaluations[0].seconds
     steps: _Content = {
         f"step_{number}": {
             "step_count": one.step,
             "elapsed_time": max(one.seconds - began, 0.0),
-            **_metrics(one, shared),
+            **_metrics(one, names),
         }
         for number, one in enumerate(run.evaluations)
     }
     if absolute is not None:
         took = max(run.evaluations[-1].seconds - began, 0.0)
-        steps["absolute_metrics"] = {"elapsed_time": [took], **_metrics(absolute, shared)}
+        steps["absolute_metrics"] = {"elapsed_time": [took], **_metrics(absolute, names)}
     return steps
 
 
-def _metrics(one: Evaluation | Absolute, shared: Sequence[str]) -> dict[str, list[float | None]]:
+def _metrics(one: Evaluation | Absolute, names: Mapping[str, str]) -> dict[str, list[float | None]]:
     return {
         "return": list(one.returns),
         "episode_length": list(one.episode_length),
-        **{name.lower(): list(one.metrics[name]) for name in shared},
+        **{shown: list(one.metrics[name]) for name, shown in names.items()},
     }
 
 

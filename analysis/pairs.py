@@ -14,11 +14,8 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from .rank_tests import holm, probability_better, rank_test, seeds_needed, shift
-from .resampling import counts, percentile_interval, stream
-
-ALL_TASKS = "(all)"
-"""Stands in the column ``task`` for a comparison over all tasks that both agents have."""
+from .pair_draws import ALL_TASKS, Key, Returns, probability_intervals
+from .rank_tests import Ranked, holm, ranked, ranked_test, seeds_needed, shift
 
 COLUMNS = [
     *("task", "agent_a", "agent_b", "tasks", "seeds_a", "seeds_b"),
@@ -27,12 +24,6 @@ COLUMNS = [
     *("p", "p_holm", "tests", "verdict", "seeds_needed", "better_on", "worse_on"),
 ]
 
-Returns = Mapping[tuple[str, str], np.ndarray]
-"""(task, agent) to the returns of its complete runs, (runs,), at least one."""
-Key = tuple[str, str, str]
-_ROWS = 500
-"""Resamples multiplied at once."""
-
 
 def pair_table(
     returns: Returns, units: Mapping[str, str], seed: int, repetitions: int, confidence: float
@@ -40,8 +31,9 @@ def pair_table(
     """All pairs of agents on all tasks.
 
     Args:
-        returns: those of the agents that are to be compared, on one task only under one protocol.
-        units: task to what a return is, e.g. ``team (shared reward)``.
+        returns: those of the agents that are to be compared, on one task only under one protocol; win rates
+            where these lead.
+        units: task to what a return is, e.g. ``team (shared reward)`` or ``win rate``.
         seed: of the bootstrap of probabilities.
         repetitions: of this bootstrap.
         confidence: level of intervals; 1 - ``confidence`` is the error rate of a family of tests.
@@ -54,49 +46,43 @@ def pair_table(
     """
     agents = sorted({agent for _, agent in returns})
     tasks = sorted({task for task, _ in returns})
-    intervals = _intervals(returns, agents, tasks, seed, repetitions, confidence)
+    intervals = probability_intervals(returns, seed, repetitions, confidence)
     single: dict[str, list[dict[str, object]]] = {}
-    shared: dict[tuple[str, str], list[str]] = defaultdict(list)
+    shared: dict[tuple[str, str], dict[str, Ranked]] = defaultdict(dict)
     for task in tasks:
-        there = [agent for agent in agents if (task, agent) in returns]
-        rows = [
-            _on_task(task, a, b, returns[task, a], returns[task, b], confidence)
-            | {"return_unit": units[task]}
-            for a, b in combinations(there, 2)
-        ]
-        for a, b in combinations(there, 2):
-            shared[a, b].append(task)
+        rows: list[dict[str, object]] = []
+        for a, b in combinations([agent for agent in agents if (task, agent) in returns], 2):
+            x, y = returns[task, a], returns[task, b]
+            shared[a, b][task] = found = ranked(x, y)
+            middle, low, high = shift(x, y, confidence)
+            shifts = {"shift": middle, "shift_low": low, "shift_high": high, "return_unit": units[task]}
+            rows.append(_row(task, a, b, [found]) | shifts)
         single[task] = _judged(rows, intervals, confidence)
     verdicts = {
-        (row["agent_a"], row["agent_b"], row["task"]): row for rows in single.values() for row in rows
+        (row["agent_a"], row["agent_b"], row["task"]): row["verdict"]
+        for rows in single.values()
+        for row in rows
     }
     together: list[dict[str, object]] = []
     for a, b in combinations(agents, 2):
-        names = shared[a, b]
-        found = [verdicts[a, b, task]["verdict"] for task in names]
-        row = _over_tasks(a, b, [(returns[task, a], returns[task, b]) for task in names])
-        together.append(row | {"better_on": found.count("better"), "worse_on": found.count("worse")})
+        found = [verdicts[a, b, task] for task in shared[a, b]]
+        row = _row(ALL_TASKS, a, b, list(shared[a, b].values())) | {
+            **{"shift": math.nan, "shift_low": math.nan, "shift_high": math.nan, "return_unit": ""},
+            **{"better_on": found.count("better"), "worse_on": found.count("worse")},
+        }
+        together.append(row)
     rows = _judged(together, intervals, confidence)
     return pd.DataFrame([*rows, *(row for task in tasks for row in single[task])], columns=pd.Index(COLUMNS))
 
 
-def _on_task(task: str, a: str, b: str, x: np.ndarray, y: np.ndarray, confidence: float) -> dict[str, object]:
-    middle, low, high = shift(x, y, confidence)
+def _row(task: str, a: str, b: str, groups: list[Ranked]) -> dict[str, object]:
+    """What the runs of a pair say, task by task ranked together."""
     return {
-        **{"task": task, "agent_a": a, "agent_b": b, "tasks": 1, "seeds_a": len(x), "seeds_b": len(y)},
-        **{"probability": probability_better(x, y), "p": rank_test([(x, y)])},
-        **{"shift": middle, "shift_low": low, "shift_high": high},
-    }
-
-
-def _over_tasks(a: str, b: str, groups: list[tuple[np.ndarray, np.ndarray]]) -> dict[str, object]:
-    return {
-        **{"task": ALL_TASKS, "agent_a": a, "agent_b": b, "tasks": len(groups)},
-        "seeds_a": max((len(x) for x, _ in groups), default=0),
-        "seeds_b": max((len(y) for _, y in groups), default=0),
-        "probability": float(np.mean([probability_better(x, y) for x, y in groups])) if groups else math.nan,
-        "p": rank_test(groups) if groups else math.nan,
-        **{"shift": math.nan, "shift_low": math.nan, "shift_high": math.nan, "return_unit": ""},
+        **{"task": task, "agent_a": a, "agent_b": b, "tasks": len(groups)},
+        "seeds_a": max((group.n for group in groups), default=0),
+        "seeds_b": max((group.m for group in groups), default=0),
+        "probability": float(np.mean([group.probability for group in groups])) if groups else math.nan,
+        "p": ranked_test(groups) if groups else math.nan,
     }
 
 
@@ -127,69 +113,3 @@ def _judged(
             }
         )
     return judged
-
-
-def _intervals(
-    returns: Returns, agents: list[str], tasks: list[str], seed: int, repetitions: int, confidence: float
-) -> dict[Key, tuple[float, float]]:
-    """Intervals of the probabilities: both agents' runs are resampled within tasks, independently.
-
-    With the runs' counts in a resample as weights, a resampled probability is a quadratic form in the table
-    of who beats whom; that makes it two matrix products for all rivals of an agent together.
-    """
-    found: dict[Key, tuple[float, float]] = {}
-    sums: dict[tuple[str, str], np.ndarray] = {}
-    tasks_of: dict[tuple[str, str], int] = defaultdict(int)
-    blocked: set[tuple[str, str]] = set()
-    for task in tasks:
-        there = [agent for agent in agents if (task, agent) in returns]
-        data = {agent: np.sort(returns[task, agent]) for agent in there}
-        weights = _weights(data, seed, repetitions)
-        for place, a in enumerate(there[:-1]):
-            rivals = there[place + 1 :]
-            drawn = _drawn(data, weights, a, rivals)
-            low, high = percentile_interval(drawn, confidence)
-            for column, b in enumerate(rivals):
-                if min(len(data[a]), len(data[b])) < 2:
-                    blocked.add((a, b))
-                else:
-                    found[task, a, b] = (float(low[column]), float(high[column]))
-                sums[a, b] = sums.get((a, b), 0) + drawn[:, column]
-                tasks_of[a, b] += 1
-    for (a, b), total in sums.items():
-        if (a, b) not in blocked:
-            low, high = percentile_interval(total / tasks_of[a, b], confidence)
-            found[ALL_TASKS, a, b] = (float(low), float(high))
-    return found
-
-
-def _weights(data: Mapping[str, np.ndarray], seed: int, repetitions: int) -> dict[str, np.ndarray]:
-    """(repetitions, runs) counts of each agent; agents with the same data get other rows of the same."""
-    made: dict[bytes, tuple[np.ndarray, int]] = {}
-    weights: dict[str, np.ndarray] = {}
-    for agent, values in data.items():
-        drawn, times = made.get(values.tobytes(), (None, 0))
-        if drawn is None:
-            drawn = counts(len(values), repetitions, stream(seed, values))
-        made[values.tobytes()] = (drawn, times + 1)
-        weights[agent] = np.roll(drawn, times, axis=0)
-    return weights
-
-
-def _drawn(
-    data: Mapping[str, np.ndarray], weights: Mapping[str, np.ndarray], a: str, rivals: list[str]
-) -> np.ndarray:
-    """(repetitions, rivals) resampled probabilities that ``a`` beats each rival."""
-    others = np.concatenate([data[b] for b in rivals])
-    differences = np.subtract.outer(data[a], others)
-    beats = ((differences > 0) + 0.5 * (differences == 0)).astype(np.float32)
-    sizes = np.array([len(data[b]) for b in rivals])
-    starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
-    mine = weights[a]
-    result = np.empty((len(mine), len(rivals)), dtype=np.float32)
-    for start in range(0, len(mine), _ROWS):
-        rows = slice(start, start + _ROWS)
-        theirs = np.concatenate([weights[b][rows] for b in rivals], axis=1)
-        theirs *= mine[rows] @ beats
-        result[rows] = np.add.reduceat(theirs, starts, axis=1)
-    return result / (sizes * len(data[a])).astype(np.float32)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from .resampling import canonical, counts, percentile_interval, stream
+from .resampling import canonical, counts, percentile_interval, stream, totals
 from .statistics import has_spread
 
 TAUS = np.round(np.linspace(-0.5, 1.5, 101), 2)
@@ -40,7 +40,7 @@ def profile(scores: np.ndarray, seed: int, repetitions: int, confidence: float) 
         rng = stream(seed, ordered)
         drawn = np.zeros((repetitions, len(TAUS)), dtype=np.float32)
         for table in above:
-            drawn += counts(len(table), repetitions, rng) @ table / np.float32(len(table))
+            drawn += totals(counts(len(table), repetitions, rng), table) / np.float32(len(table))
         low, high = percentile_interval(drawn / np.float32(len(above)), confidence)
     seeds = max(map(len, columns))
     return pd.DataFrame(

@@ -16,10 +16,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 EXACT_RUNS = 30
 """Up to this many runs of both agents on a task together the null distribution is exact despite ties."""
@@ -38,6 +39,46 @@ def probability_better(x: np.ndarray, y: np.ndarray) -> float:
     return float(((difference > 0).sum() + 0.5 * (difference == 0).sum()) / difference.size)
 
 
+@dataclass(frozen=True)
+class Ranked:
+    """The runs of two agents on one task, ranked together; ranks are doubled, so that midranks are whole.
+
+    Attributes:
+        n: runs of the first agent.
+        m: runs of the second.
+        excess: rank sum of the first over what is expected if there is no difference.
+        variance: of the rank sum if there is none.
+        ranks: of all runs, in ascending order.
+    """
+
+    n: int
+    m: int
+    excess: int
+    variance: float
+    ranks: tuple[int, ...]
+
+    @property
+    def probability(self) -> float:
+        """How often a run of the first beats one of the second; a tie counts half."""
+        return (self.excess + self.n * self.m) / 2 / (self.n * self.m)
+
+    @property
+    def is_untied(self) -> bool:
+        """Whether no two runs are equal."""
+        return len(set(self.ranks)) == len(self.ranks)
+
+
+def ranked(x: np.ndarray, y: np.ndarray) -> Ranked:
+    """Ranks of the runs of two agents, (n,) and (m,)."""
+    n, m = len(x), len(y)
+    total = n + m
+    order = np.sort(np.concatenate([x, y]))
+    ranks, own = (np.searchsorted(order, runs) + np.searchsorted(order, runs, "right") for runs in (order, x))
+    centred = ranks - total
+    variance = n * m / (total * max(total - 1, 1)) * float(centred @ centred)
+    return Ranked(n, m, int(own.sum()) - n * total, variance, tuple((ranks + 1).tolist()))
+
+
 def rank_test(groups: Groups) -> float:
     """Two-sided p-value of the stratified Mann-Whitney test that two agents do equally well.
 
@@ -47,23 +88,20 @@ def rank_test(groups: Groups) -> float:
     Returns:
         Exact where it can be counted (`EXACT_RUNS`, `EXACT_TASKS`), else normal with the variance of ties.
     """
-    excess, variance = 0.0, 0.0  # of twice the rank sums of x over what is expected
-    patterns: list[tuple[tuple[int, ...], int]] = []
-    for x, y in groups:
-        ranks = (2 * stats.rankdata(np.concatenate([x, y]))).astype(int)
-        n, total = len(x), len(ranks)
-        excess += ranks[:n].sum() - n * (total + 1)
-        centred = ranks - (total + 1)
-        variance += n * (total - n) / (total * max(total - 1, 1)) * float(centred @ centred)
-        patterns.append((tuple(sorted(ranks.tolist())), n))
+    return ranked_test([ranked(x, y) for x, y in groups])
+
+
+def ranked_test(groups: Sequence[Ranked]) -> float:
+    """The p-value of `rank_test` of runs that are ranked already."""
+    excess = abs(sum(group.excess for group in groups))
+    variance = sum(group.variance for group in groups)
     if variance == 0:
         return 1.0
-    untied = all(len(set(ranks)) == len(ranks) for ranks, _ in patterns)
-    small = max(len(ranks) for ranks, _ in patterns) <= EXACT_RUNS * (3 if untied else 1)
-    if not small or len(patterns) > EXACT_TASKS:
-        return float(2 * stats.norm.sf(abs(excess) / math.sqrt(variance)))
-    sums, odds = _null(tuple(sorted(patterns)))
-    return float(min(1.0, odds[np.abs(sums) >= abs(excess) - 1e-9].sum()))
+    most = EXACT_RUNS * (3 if all(group.is_untied for group in groups) else 1)
+    if max(group.n + group.m for group in groups) > most or len(groups) > EXACT_TASKS:
+        return float(2 * special.ndtr(-excess / math.sqrt(variance)))
+    sums, odds = _null(tuple(sorted((group.ranks, group.n) for group in groups)))
+    return float(min(1.0, odds[np.abs(sums) >= excess - 1e-9].sum()))
 
 
 def shift(x: np.ndarray, y: np.ndarray, confidence: float) -> tuple[float, float, float]:
@@ -78,15 +116,9 @@ def shift(x: np.ndarray, y: np.ndarray, confidence: float) -> tuple[float, float
         Median of all differences, and the ends of the interval: NaN where too few runs can reach the level.
     """
     differences = np.sort(np.subtract.outer(x, y), axis=None)
-    n, m = len(x), len(y)
-    if n + m <= 3 * EXACT_RUNS:
-        _, odds = _null(((tuple(range(2, 2 * (n + m) + 1, 2)), n),))
-        cumulative = np.cumsum(odds)
-        place = int(np.searchsorted(cumulative, (1 - confidence) / 2, side="right"))
-    else:
-        spread = math.sqrt(n * m * (n + m + 1) / 12)
-        place = math.floor(n * m / 2 - stats.norm.isf((1 - confidence) / 2) * spread)
-    middle = float(np.median(differences))
+    half = len(differences) // 2
+    middle = float(differences[half] + differences[-half - 1]) / 2
+    place = _shift_place(len(x), len(y), confidence)
     if place < 1:
         return middle, math.nan, math.nan
     return middle, float(differences[place - 1]), float(differences[-place])
@@ -117,14 +149,30 @@ def seeds_needed(probability: float, n_tasks: int, n_tests: int, level: float, p
     """
     if math.isnan(probability):
         return math.nan
-    quantiles = stats.norm.isf(level / n_tests / 2) + stats.norm.ppf(power)
+    quantiles = special.ndtri(power) - special.ndtri(level / n_tests / 2)
     effect = abs(probability - 0.5)
     needed = math.inf if effect == 0 else quantiles**2 / (6 * n_tasks * effect**2)
-    fewest = 1
-    while 2 * math.comb(2 * fewest, fewest) ** -float(n_tasks) > level / n_tests:
-        fewest += 1
-    needed = max(needed, fewest)
+    needed = max(needed, _fewest(n_tasks, level / n_tests))
     return math.inf if needed > MOST_SEEDS else float(math.ceil(needed))
+
+
+@lru_cache(maxsize=4096)
+def _shift_place(n: int, m: int, confidence: float) -> int:
+    """Which difference of n and m runs, counted from either end, is an end of the interval; 0: none."""
+    if n + m <= 3 * EXACT_RUNS:
+        _, odds = _null(((tuple(range(2, 2 * (n + m) + 1, 2)), n),))
+        return int(np.searchsorted(np.cumsum(odds), (1 - confidence) / 2, side="right"))
+    spread = math.sqrt(n * m * (n + m + 1) / 12)
+    return max(0, math.floor(n * m / 2 + special.ndtri((1 - confidence) / 2) * spread))
+
+
+@lru_cache(maxsize=4096)
+def _fewest(n_tasks: int, level: float) -> int:
+    """Seeds of each agent with which the test can reach the level at all."""
+    fewest = 1
+    while 2 * math.comb(2 * fewest, fewest) ** -float(n_tasks) > level:
+        fewest += 1
+    return fewest
 
 
 @lru_cache(maxsize=4096)

@@ -3,44 +3,21 @@
 from __future__ import annotations
 
 import difflib
+import json
 from collections import defaultdict
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
 from . import schema
+from .evaluation_files import read_evaluations, read_object
+from .evaluations import Evaluation, Track, track
 from .schema import DONE_FILE, EVALUATIONS_FILE, FAILED_FILE, RUN_FILE, RecordError
+from .words import one_line
 
 Status = Literal["missing", "running", "done", "failed"]
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """One evaluation of a run.
-
-    Attributes:
-        step: environment steps of training so far.
-        updates: gradient updates so far.
-        seconds: wall time so far.
-        returns: (episodes,) undiscounted team returns, in the task's ``return_unit``.
-        episode_length: (episodes,) steps.
-        metrics: task metric name to (episodes,) values, None where undefined.
-        training: training metric name to value, None where it was not finite.
-    """
-
-    step: int
-    updates: int
-    seconds: float
-    returns: tuple[float, ...]
-    episode_length: tuple[float, ...]
-    metrics: Mapping[str, tuple[float | None, ...]]
-    training: Mapping[str, float | None]
-
-    @property
-    def mean_return(self) -> float:
-        """Mean return over the episodes."""
-        return sum(self.returns) / len(self.returns)
 
 
 @dataclass(frozen=True)
@@ -59,7 +36,7 @@ class Run:
 
     path: Path
     meta: Mapping[str, Any]
-    evaluations: tuple[Evaluation, ...]
+    evaluations: Sequence[Evaluation]
     status: Status
     torn: bool
     done_steps: int | None
@@ -103,7 +80,12 @@ class Run:
     @property
     def last_step(self) -> int:
         """Environment steps at the last evaluation, 0 before the first."""
-        return self.evaluations[-1].step if self.evaluations else 0
+        return int(self.track.step[-1]) if len(self.evaluations) else 0
+
+    @cached_property
+    def track(self) -> Track:
+        """The columns of the evaluations."""
+        return track(self.evaluations)
 
 
 def read_runs(results: str | Path, suite: str | None = None) -> list[Run]:
@@ -127,7 +109,8 @@ def read_runs(results: str | Path, suite: str | None = None) -> list[Run]:
         hint = f"did you mean {near[0]!r}?" if near else f"it holds: {', '.join(suites) or 'nothing'}"
         raise RecordError(f"{root} holds no records of the suite {suite!r}; {hint}")
     pattern = f"{suite if suite is not None else '*'}/*/*/seed_*/{RUN_FILE}"
-    runs = [read_run(path.parent) for path in root.glob(pattern)]
+    parts: dict[str, Any] = {}
+    runs = [_sharing(read_run(path.parent), parts) for path in root.glob(pattern)]
     return sorted(runs, key=lambda run: (run.suite, run.task_id, run.agent_id, run.settings_hash, run.seed))
 
 
@@ -168,12 +151,13 @@ def read_run(folder: Path) -> Run:
     meta = read_object(folder / RUN_FILE, schema.check_run)
     suite, task, cell, seed = folder.parts[-4:]
     said = (meta["suite"], meta["task"]["id"], f"seed_{meta['seed']}")
-    if (suite, task, seed) != said or not cell.endswith(f"-{meta['settings_hash']}"):
-        place = f"{said[0]}/{said[1]}/{meta['agent']['id']}-{meta['settings_hash']}/{said[2]}"
+    own_cell = f"{meta['agent']['id'].replace(':', '.')}-{meta['settings_hash']}"
+    if (suite, task, seed) != said or cell != own_cell:
+        place = f"{said[0]}/{said[1]}/{own_cell}/{said[2]}"
         raise RecordError(
             f"{folder / RUN_FILE}: it says that it belongs in {place}; move or remove this copy"
         )
-    evaluations, torn = _read_evaluations(folder / EVALUATIONS_FILE)
+    evaluations, torn = read_evaluations(folder / EVALUATIONS_FILE, meta["task"].get("win_metric"))
     done = failed = None
     if (folder / DONE_FILE).exists():
         done = read_object(folder / DONE_FILE, schema.check_done)
@@ -186,62 +170,14 @@ def read_run(folder: Path) -> Run:
         status="done" if done else "failed" if failed else "running",
         torn=torn,
         done_steps=done["steps"] if done else None,
-        failure=f"{failed['reason']} (step {failed['step']})" if failed else None,
+        failure=f"{one_line(failed['reason'])} (step {failed['step']})" if failed else None,
     )
 
 
-def read_object(path: Path, check: Callable[[Mapping[str, Any]], None]) -> dict[str, Any]:
-    """The JSON object in a run's file; RecordError, one line, unless it is there and passes ``check``."""
-    return _parse(_read_bytes(path), check, str(path), path.parent)
-
-
-def _read_evaluations(path: Path) -> tuple[tuple[Evaluation, ...], bool]:
-    """The complete lines of the file, and whether a torn one follows them."""
-    if not path.exists():
-        return (), False
-    *lines, rest = _read_bytes(path).split(b"\n")
-    evaluations: list[Evaluation] = []
-    for number, line in enumerate(lines, start=1):
-        place = f"{path} line {number}"
-        fields = _parse(line, schema.check_evaluation, place, path.parent)
-        if evaluations and fields["step"] <= evaluations[-1].step:
-            raise RecordError(
-                f"{place}: step {fields['step']} does not follow step {evaluations[-1].step}; "
-                f"{_remedy(path.parent)}"
-            )
-        evaluations.append(_evaluation(fields))
-    return tuple(evaluations), bool(rest)
-
-
-def _evaluation(fields: Mapping[str, Any]) -> Evaluation:
-    return Evaluation(
-        step=fields["step"],
-        updates=fields["updates"],
-        seconds=float(fields["seconds"]),
-        returns=tuple(map(float, fields["return"])),
-        episode_length=tuple(map(float, fields["episode_length"])),
-        metrics={name: tuple(values) for name, values in fields["metrics"].items()},
-        training=dict(fields["training"]),
-    )
-
-
-def _parse(
-    text: bytes, check: Callable[[Mapping[str, Any]], None], place: str, folder: Path
-) -> dict[str, Any]:
-    try:
-        content = schema.from_json(text)
-        check(content)
-    except ValueError as error:
-        raise RecordError(f"{place}: {error}; {_remedy(folder)}") from error
-    return content
-
-
-def _read_bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise RecordError(f"cannot read {path}: {error.strerror or error}") from error
-
-
-def _remedy(folder: Path) -> str:
-    return f"restore the file, or remove {folder} and repeat the run"
+def _sharing(run: Run, parts: dict[str, Any]) -> Run:
+    """The same run; what its ``run.json`` has in common with those of other runs is held once."""
+    meta = {
+        name: parts.setdefault(json.dumps(value), value) if isinstance(value, dict | str) else value
+        for name, value in run.meta.items()
+    }
+    return replace(run, meta=meta)

@@ -7,6 +7,8 @@ import math
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
+from .words import check_name, check_words
+
 FORMAT = 1
 """Version of the record format, the field ``format`` of ``run.json``."""
 
@@ -21,6 +23,8 @@ ABSOLUTE_FILE = "absolute.json"
 POSITIONS_FILE = "positions.jsonl"
 
 _NUMBER = (int, float)
+
+_LARGEST_WHOLE, _LARGEST = 2**53, 1e300
 
 _RUN_FIELDS: dict[str, Any] = {
     "format": int,
@@ -81,6 +85,28 @@ def check_run(run: Mapping[str, Any]) -> None:
             value = value[part]
         if value < 1:
             raise ValueError(f"field {name!r} must be at least 1, got {value}")
+    win_metric = run["task"].get("win_metric")  # absent where the return is what counts
+    if win_metric is not None and not (isinstance(win_metric, str) and win_metric in run["task"]["metrics"]):
+        raise ValueError(f"field 'task.win_metric' must be one of 'task.metrics', got {win_metric!r}")
+    check_words({name: value for name, value in run.items() if name != "provenance"})
+    names = {name: run[name] for name in ("suite", "suite_version", "budget")}
+    for name, value in {**names, "task.id": run["task"]["id"], "agent.id": run["agent"]["id"]}.items():
+        check_name(name, str(value))
+
+
+def extra_fields(file: str, content: Mapping[str, Any]) -> list[str]:
+    """The dotted names of the fields that ``content`` has and the file has no use for.
+
+    Args:
+        file: name of a run's file, e.g. ``run.json``.
+        content: of the file, or of one of its lines; it has passed the file's check.
+    """
+    known = {
+        RUN_FILE: {**_RUN_FIELDS, "task": {**_RUN_FIELDS["task"], "win_metric": str}},
+        **{EVALUATIONS_FILE: _EVALUATION_FIELDS, ABSOLUTE_FILE: _ABSOLUTE_FIELDS},
+        **{DONE_FILE: {**_DONE_FIELDS, "resumed_at": list}, FAILED_FILE: _FAILED_FIELDS},
+    }
+    return _extra(content, known[file], "")
 
 
 def check_evaluation(evaluation: Mapping[str, Any]) -> None:
@@ -92,6 +118,8 @@ def check_evaluation(evaluation: Mapping[str, Any]) -> None:
     _check_episodes(evaluation)
     training = list(evaluation["training"].values())
     _check_numbers(training, "training", len(training), none_allowed=True)
+    if not "".join([*evaluation["metrics"], *evaluation["training"]]).isprintable():
+        check_words([*evaluation["metrics"], *evaluation["training"]])
 
 
 def check_absolute(absolute: Mapping[str, Any]) -> None:
@@ -129,7 +157,10 @@ def to_json(value: Any, *, indent: int | None = None, sort_keys: bool = False) -
 
 def from_json(text: str | bytes) -> dict[str, Any]:
     """The JSON object in ``text``; ValueError for anything else, NaN and Infinity included."""
-    value = json.loads(text, parse_constant=_refuse_constant)
+    try:
+        value = json.loads(text, parse_constant=refuse_constant)
+    except RecursionError as error:
+        raise ValueError("it is nested too deep") from error
     if not isinstance(value, dict):
         raise ValueError(f"expected a JSON object, got {type(value).__name__}")
     return value
@@ -150,7 +181,8 @@ def plain(value: Any) -> Any:
     raise TypeError(f"records hold plain values and arrays, not {type(value).__name__}: {value!r}")
 
 
-def _refuse_constant(name: str) -> NoReturn:
+def refuse_constant(name: str) -> NoReturn:
+    """What JSON of records does with NaN and Infinity."""
     raise ValueError(f"{name} is not JSON; records hold null instead")
 
 
@@ -175,6 +207,16 @@ def _check_fields(mapping: Mapping[str, Any], fields: Mapping[str, Any], prefix:
             _check_fields(value, kind, f"{prefix}{name}.")
         elif not isinstance(value, kind) or isinstance(value, bool):
             raise ValueError(f"field {prefix + name!r} has the wrong type: {value!r}")
+        elif isinstance(value, int | float) and not -_LARGEST_WHOLE <= value <= _LARGEST_WHOLE:
+            raise ValueError(f"field {prefix + name!r} is out of all range")
+
+
+def _extra(content: Mapping[str, Any], fields: Mapping[str, Any], prefix: str) -> list[str]:
+    found = [prefix + name for name in content if name not in fields]
+    for name, kind in fields.items():
+        if isinstance(kind, dict):
+            found += _extra(content[name], kind, f"{prefix}{name}.")
+    return found
 
 
 def _check_numbers(values: Any, name: str, count: int, *, none_allowed: bool) -> None:
@@ -183,5 +225,5 @@ def _check_numbers(values: Any, name: str, count: int, *, none_allowed: bool) ->
     for value in values:
         if value is None and none_allowed:
             continue
-        if isinstance(value, bool) or not isinstance(value, _NUMBER) or not math.isfinite(value):
+        if isinstance(value, bool) or not isinstance(value, _NUMBER) or not -_LARGEST < value < _LARGEST:
             raise ValueError(f"field {name!r} must hold finite numbers, got {value!r}")

@@ -36,8 +36,11 @@ def variant_labels(runs: Iterable[Run]) -> dict[Cell, str]:
     Returns:
         Cell to label.
     """
-    settings = {cell_of(run): _settings(run.meta) for run in runs}
-    titles = {cell_of(run): run.agent_id + (" (external)" if is_external(run) else "") for run in runs}
+    one_of = {cell_of(run): run for run in runs}
+    settings = {cell: _settings(run.meta) for cell, run in one_of.items()}
+    titles = {
+        cell: run.agent_id + (" (external)" if is_external(run) else "") for cell, run in one_of.items()
+    }
     siblings: dict[tuple[str, str], list[Cell]] = defaultdict(list)
     for cell in sorted(settings):
         siblings[cell[0], titles[cell]].append(cell)
@@ -64,7 +67,7 @@ def _settings(meta: Mapping[str, Any]) -> dict[str, str]:
     """All settings of a run by dotted name, as JSON text; those of the agent have no prefix."""
     named = {
         "": meta["agent"]["settings"],
-        "task.": meta["task"]["settings"],
+        "task.": {"win_metric": meta["task"].get("win_metric"), **meta["task"]["settings"]},
         "evaluation.": {**meta["evaluation"], **meta["task"]["evaluation_settings"]},
     }
     flat = {"steps": json.dumps(meta["steps"]), "num_envs": json.dumps(meta["num_envs"])}

@@ -27,13 +27,11 @@ class TeamEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
     """B copies of a task, stepped together.
 
     Autoreset is disabled: the observation after the last step is the true last one; start finished copies
-    again with ``reset(options={"reset_mask": truncated | terminated})``. The time limit is a truncation,
-    never a termination.
+    again with ``reset(options={"reset_mask": truncated | terminated})``. The time limit truncates.
 
     A task is a subclass with ``settings_type``, ``presets``, ``describe`` and the hooks ``_start``,
     ``_advance`` and ``_observe``; ``reference_policy`` and ``scene`` make it scorable and visible, and
-    ``_allowed`` says which discrete actions may be chosen. What a copy remembers from step to step must be
-    made by ``_state_array``; then ``snapshot`` and ``restore`` need no code of the task.
+    ``_allowed`` masks actions. What a copy remembers is made by ``_state_array``; snapshots need no code.
 
     Args:
         team: the task (see ``coordbench.envs.spec``).
@@ -42,7 +40,6 @@ class TeamEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         observation_bound: observations lie within [-observation_bound, observation_bound].
 
     Attributes:
-        team: the TeamSpec.
         single_observation_space: Box (N, obs), float32 (or float64 with the setting ``dtype="float64"``).
         single_action_space: Box(-1, 1, (N, act)) float32, or MultiDiscrete with N times n actions.
     """
@@ -51,6 +48,10 @@ class TeamEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
     """Frozen dataclass, the only place where defaults stand."""
     presets: ClassVar[Mapping[str, Mapping[str, Any]]]
     """Task id -> the settings that it stands for."""
+    is_restorable: ClassVar[bool] = True
+    """Whether ``restore`` can go back into an episode; where not, ``snapshot`` refuses within one."""
+    most_copies: ClassVar[int | None] = None
+    """How many copies long evaluations make at once, where they are costly."""
     metadata: dict[str, Any] = {"autoreset_mode": AutoresetMode.DISABLED, "render_modes": []}  # noqa: RUF012
 
     def __init__(
@@ -62,8 +63,7 @@ class TeamEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
     ) -> None:
         if num_envs < 1:
             raise ValueError(f"num_envs must be >= 1, got {num_envs}")
-        self.team = team
-        self.num_envs = num_envs
+        self.team, self.num_envs = team, num_envs
         self._float = np.dtype(team.settings.get("dtype", "float32"))
         observation_shape = (team.n_agents, team.observation_size)
         bound = observation_bound
@@ -78,8 +78,7 @@ class TeamEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         self.action_space = batch_space(self.single_action_space, num_envs)
 
         self._observation_shape = (num_envs, *observation_shape)
-        self._state_shape = (num_envs, team.state_size)
-        self._reward_shape = (num_envs, team.n_agents)
+        self._state_shape, self._reward_shape = (num_envs, team.state_size), (num_envs, team.n_agents)
         self._arrays: dict[str, np.ndarray] = {}
         self._elapsed = self._state_array("elapsed", (), np.int64)
         self._finished = self._state_array("finished", (), np.bool_)
@@ -141,9 +140,11 @@ class TeamEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
 
     def scene(self, copy: int = 0) -> Scene:
         """What ``copy`` looks like now, for people to see."""
-        raise NotImplementedError(
-            f"{self.team.task_id} cannot be drawn: {type(self).__name__} has no scene()"
-        )
+        raise NotImplementedError(f"{self.team.task_id} cannot be drawn: it has no scene()")
+
+    def versions(self) -> dict[str, str]:
+        """What else than this package the task's numbers depend on, with its version; kept in records."""
+        return {}
 
     def _restored(self) -> None:
         """Called after ``restore``; for tasks whose state arrays only say how to rebuild the state."""
@@ -205,8 +206,7 @@ class TeamEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
                 then.
         """
         truncated = self._gate.admit(actions)
-        reward = np.empty(self.num_envs)
-        agent_reward = np.empty(self._reward_shape)
+        reward, agent_reward = np.empty(self.num_envs), np.empty(self._reward_shape)
         observation = np.empty(self._observation_shape, self._float)
         state = np.empty(self._state_shape, self._float)
         terminated = self._advance(observation, state, agent_reward, reward)

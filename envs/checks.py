@@ -28,6 +28,7 @@ from .contract import (
 )
 from .registry import make
 from .seeding import copy_seeds
+from .snapshot_checks import check_snapshot
 
 Maker = Callable[[int], TeamEnv]
 """From B to a fresh environment of the task under test."""
@@ -164,25 +165,6 @@ def check_reset_mask(fresh: Maker) -> None:
         a, b = env.step(action), twin.step(chosen(twin, draws[2], before))
         odd = [k for k, v in by_name(a).items() if not np.array_equal(v[~mask], by_name(b)[k][~mask])]
         require(not odd, f"reset_mask must not change how other copies go on; {odd} differ")
-
-
-def check_snapshot(fresh: Maker) -> None:
-    """restore(snapshot()) goes back exactly, generators and time included, also in another environment."""
-    env, other = fresh(COPIES), fresh(COPIES)
-    env.reset(seed=SEED)
-    draws = random_draws(env, 2 * env.team.horizon + 3)
-    play(env, draws[: some_steps(env)])
-    saved = env.snapshot()
-    for name, array in saved.items():
-        first = array.shape[:1] if isinstance(array, np.ndarray) else None
-        require(first == (COPIES,), f"snapshot()[{name!r}] must be an array whose first axis is the copy")
-    seen = env.observe()[0]
-    first_time = play(env, draws)
-    for e in (env, other):
-        e.restore(saved)
-        require(np.array_equal(e.observe()[0], seen), "restore must bring the observation back")
-        for a, b in zip(first_time, play(e, draws), strict=True):
-            require(not differences(a, b), f"after restore {differences(a, b)} differ")
 
 
 def check_time_limit(fresh: Maker) -> None:

@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 GROUP = "coordbench.envs"
 FAMILIES = {"cooperative_navigation": "particles.navigation:CooperativeNavigation"}
 """Tasks that exist for any number of members: ``<family>_<N>-v<version>``."""
+PATTERNS = {
+    r"smac_.+-v[0-9]+": "starcraft.battle:SMAC",
+    r"smacv2_.+-v[0-9]+": "starcraft.smacv2:SMACv2",
+}
+"""Tasks that need StarCraft II, by their whole id: too many to be listed, and their package knows them."""
 TASKS = {
     "cooperative_navigation_3-v1": "particles.navigation:CooperativeNavigation",
     "climbing-v1": "toys.matrix_game:MatrixGame",
@@ -53,7 +58,7 @@ TASKS = {
 def names() -> list[str]:
     """All task ids, sorted: the package's own and those of installed packages.
 
-    Of a family (``FAMILIES``) only the members that suites use are listed.
+    Of a family (``FAMILIES``) only the members that suites use are listed, of ``PATTERNS`` none.
     """
     return sorted(TASKS.keys() | _outside().keys())
 
@@ -113,7 +118,7 @@ def task_class(task_id: str) -> type[TeamEnv]:
     Raises:
         ValueError: unknown id, or another package's entry point that does not hold what it should.
     """
-    inside = TASKS.get(task_id) or FAMILIES.get(_family(task_id))
+    inside = TASKS.get(task_id) or FAMILIES.get(_family(task_id)) or _by_pattern(task_id)
     if inside is not None:
         module, _, name = inside.partition(":")
         return getattr(importlib.import_module(f".{module}", __package__), name)
@@ -127,6 +132,10 @@ def task_class(task_id: str) -> type[TeamEnv]:
 def _family(task_id: str) -> str:
     named = re.fullmatch(r"(.+)_[1-9][0-9]?-v1", task_id)
     return named.group(1) if named else ""
+
+
+def _by_pattern(task_id: str) -> str | None:
+    return next((place for pattern, place in PATTERNS.items() if re.fullmatch(pattern, task_id)), None)
 
 
 def _outside() -> dict[str, EntryPoint]:

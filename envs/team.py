@@ -25,6 +25,8 @@ class TeamSpec:
         metrics: names of the task metrics in ``info``.
         return_unit: what a return counts, e.g. ``"mean over members"``; printed wherever a return is printed.
         settings: every setting of the task, resolved and read-only.
+        win_metric: where episodes are won or lost, the metric that is 1 at the end of one that was won, else
+            0: results lead with its mean, the win rate. None: they lead with the return.
     """
 
     task_id: str
@@ -37,12 +39,14 @@ class TeamSpec:
     metrics: tuple[str, ...]
     return_unit: str
     settings: Mapping[str, Any] = field(hash=False)
+    win_metric: str | None = None
 
     def __post_init__(self) -> None:
         """Freezes the settings and checks that the numbers fit together.
 
         Raises:
-            ValueError: a size that is not positive, or not one observation size a member.
+            ValueError: a size that is not positive, not one observation size a member, or a ``win_metric``
+                that is none of the metrics.
         """
         object.__setattr__(self, "settings", ReadOnlySettings(self.settings))
         if self.n_agents < 1 or len(self.observation_sizes) != self.n_agents:
@@ -52,6 +56,8 @@ class TeamSpec:
             )
         if min(*self.observation_sizes, self.state_size, self.action_size, self.horizon) < 1:
             raise ValueError(f"{self.task_id}: observation, state and action sizes and horizon must be >= 1")
+        if self.win_metric is not None and self.win_metric not in self.metrics:
+            raise ValueError(f"{self.task_id}: win_metric {self.win_metric!r} is none of {self.metrics}")
 
     @property
     def observation_size(self) -> int:

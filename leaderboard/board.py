@@ -23,12 +23,13 @@ from ..analysis.efficiency import COLUMNS as EFFICIENCY_COLUMNS
 from ..analysis.pairs import pair_table
 from ..analysis.profiles import COLUMNS as PROFILE_COLUMNS
 from ..analysis.reading import Run, read_tables
-from ..analysis.scores import ReferenceScores, reference_scores
+from ..analysis.scores import ReferenceScores, Scales, reference_scores, scales
 from ..analysis.variants import Cell, cell_of, is_external, variant_labels
 from .bootstrap import Bootstrap
+from .leading import win_columns
 from .outcomes import RunOutcome, outcomes
-from .protocol import common_protocols
-from .rows import Row, agent_row, returns_of, task_rows
+from .protocol import WIN_RATE, common_protocols, won_tasks
+from .rows import Row, agent_row, task_rows, values_of
 from .standing import SCRIPTED, Standing, standing
 from .trends import trends
 
@@ -100,7 +101,8 @@ def leaderboard(runs: Sequence[Run], references: ReferenceScores, bootstrap: Boo
 
     Args:
         runs: at least one.
-        references: reference scores; a task that has none gets returns but no scores.
+        references: reference scores; a task that has none gets returns but no scores, unless it is scored
+            by its win rate.
         bootstrap: how to make intervals.
     """
     labels = variant_labels(runs)
@@ -109,6 +111,8 @@ def leaderboard(runs: Sequence[Run], references: ReferenceScores, bootstrap: Boo
     expected = outcomes(_expected_seeds(runs, labels), by_place, protocols)
     names = sorted(set(labels.values()))
     tasks = sorted(protocols)
+    won = won_tasks(protocols)
+    scored = scales(references, won)
     ids = {labels[cell_of(run)]: run.agent_id for run in runs}
     first = runs[0]
     about = {"suite": first.suite, "suite_version": str(first.meta["suite_version"]), "budget": first.budget}
@@ -119,22 +123,23 @@ def leaderboard(runs: Sequence[Run], references: ReferenceScores, bootstrap: Boo
     drawn = {}
     for name in names:
         mine = {task: expected[task, name] for task in tasks}
-        found, drawn[name], numbers = agent_row(mine, references, bootstrap)
+        found, drawn[name], numbers = agent_row(mine, scored, bootstrap)
         agent_rows.append({"agent": name, "agent_id": ids[name], **about, **found})
-        on_tasks = task_rows(mine, {task: metas.get((task, name)) for task in tasks}, references, numbers)
+        on_tasks = task_rows(mine, {task: metas.get((task, name)) for task in tasks}, scored, numbers)
         for task, row in on_tasks.items():
             head = {"task": task, "agent": name, "agent_id": ids[name], "return_unit": units[task]}
-            rows[task, name] = {**about, **head, **row}
+            further = win_columns(mine[task], scored.tasks.get(task), numbers[task]) if won else {}
+            rows[task, name] = {**about, **head, **row, **further}
     learners = [name for name in names if ids[name] not in SCRIPTED]
-    returns = returns_of(expected)
-    stand = standing(learners, expected, references, drawn, bootstrap)
+    stand = standing(learners, expected, scored, drawn, bootstrap)
     for row in agent_rows:
         row |= stand.of_agent(row["agent"])
     for (task, name), row in rows.items():
         row["first"] = stand.first_on(task, name)
     agent_rows.sort(key=lambda row: (row["agent"] in stand.unranked, -np.nan_to_num(row["iqm"], nan=-np.inf)))
-    profiles, efficiency = trends(names, tasks, expected, references, bootstrap)
-    pairs = pair_table(returns, units, bootstrap.seed, bootstrap.for_pairs, bootstrap.confidence)
+    profiles, efficiency = trends(names, tasks, expected, scored, bootstrap)
+    shifts = units | dict.fromkeys(won, WIN_RATE)
+    pairs = pair_table(values_of(expected), shifts, bootstrap.seed, bootstrap.for_pairs, bootstrap.confidence)
     return Leaderboard(
         **about,
         runs=tuple(runs),
@@ -142,7 +147,7 @@ def leaderboard(runs: Sequence[Run], references: ReferenceScores, bootstrap: Boo
         tasks=_without_unrecorded(pd.DataFrame([rows[task, name] for task in tasks for name in names])),
         pairs=_with_suite(pairs, about),
         curves=_scored(
-            learning_curves(runs, bootstrap.seed, bootstrap.for_curves, bootstrap.confidence), references
+            learning_curves(runs, bootstrap.seed, bootstrap.for_curves, bootstrap.confidence), scored
         ),
         profiles=_with_suite(profiles.reindex(columns=PROFILE_COLUMNS), about),
         efficiency=_with_suite(efficiency.reindex(columns=EFFICIENCY_COLUMNS), about),
@@ -190,7 +195,7 @@ def _with_suite(frame: pd.DataFrame, about: Mapping[str, str]) -> pd.DataFrame:
     return framed
 
 
-def _scored(curves: pd.DataFrame, references: ReferenceScores) -> pd.DataFrame:
+def _scored(curves: pd.DataFrame, references: Scales) -> pd.DataFrame:
     """Learning curves with their mean and interval as scores, too; NaN without reference scores."""
     scored = curves.copy()
     for name, source in (("score", "mean"), ("score_low", "low"), ("score_high", "high")):

@@ -83,7 +83,10 @@ def resampled(scores: np.ndarray, bootstrap: Bootstrap) -> Resampled:
     """
     ordered, order = canonical(scores)
     rng = stream(bootstrap.seed, ordered)
-    drawn = draws(ordered, {**AGGREGATES, "": task_means}, rng, bootstrap.repetitions)
+    pooled = {name: AGGREGATES[name] for name in ("iqm", "optimality_gap")}
+    drawn = draws(ordered, {**pooled, "": task_means}, rng, bootstrap.repetitions)
+    for name in ("mean", "median"):  # of each task's means, which are the same when averaged once more
+        drawn[name] = AGGREGATES[name](drawn[""][:, None, :])
     mean_draws = np.empty_like(drawn[""])
     mean_draws[:, order] = drawn[""]
     points = {name: float(statistic(ordered)) for name, statistic in AGGREGATES.items()}

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ..analysis.schema import RecordError
+from ..analysis.words import one_line
 from .board import Leaderboard
 from .markdown import FOOTER_HEADING, markdown
 from .tables import csv_files, table_folders
@@ -20,8 +21,9 @@ TOLERANCE = 1e-6
 def differences(boards: Sequence[Leaderboard], out: str | Path) -> list[str]:
     """Where published tables and records disagree: one line a file, none where they agree.
 
-    CSV files are compared cell by cell, numbers to ``TOLERANCE``; the page by its text, its footer apart,
-    which names versions and the command. Figures and LaTeX are drawn from the same numbers.
+    CSV files are compared cell by cell, numbers to ``TOLERANCE``; Markdown by its text, its footer apart,
+    which names versions and the command. Figures and LaTeX are drawn from the same numbers. For the page see
+    `page_check`.
 
     Args:
         boards: made from the records.
@@ -33,27 +35,27 @@ def differences(boards: Sequence[Leaderboard], out: str | Path) -> list[str]:
     found: list[str] = []
     for board, folder in zip(boards, table_folders(boards, Path(out)), strict=True):
         for name, text in csv_files(board).items():
-            found += [f"{folder / name}: {line}" for line in _first_difference(text, _read(folder / name))]
-        ours, theirs = (
-            page.split(FOOTER_HEADING)[0].splitlines()
-            for page in (markdown(board, ""), _read(folder / "LEADERBOARD.md"))
-        )
-        if ours != theirs:
-            number = next(
-                (
-                    place
-                    for place, pair in enumerate(zip(ours, theirs, strict=False), 1)
-                    if len(set(pair)) > 1
-                ),
-                0,
-            )
-            found.append(
-                f"{folder / 'LEADERBOARD.md'} line {number or min(len(ours), len(theirs)) + 1} differs"
-            )
+            found += csv_differences(text, folder / name)
+        found += page_differences(markdown(board, ""), folder / "LEADERBOARD.md")
     return found
 
 
-def _first_difference(ours: str, theirs: str) -> Iterator[str]:
+def csv_differences(text: str, path: Path) -> list[str]:
+    """Where a published CSV file differs first from what it should hold; RecordError if it cannot be read."""
+    return [f"{path}: {line}" for line in first_difference(text, _read(path))]
+
+
+def page_differences(page: str, path: Path) -> list[str]:
+    """Where a published page differs first, its footer apart; RecordError if it cannot be read."""
+    ours, theirs = (text.split(FOOTER_HEADING)[0].splitlines() for text in (page, _read(path)))
+    if ours == theirs:
+        return []
+    pairs = enumerate(zip(ours, theirs, strict=False), 1)
+    number = next((place for place, pair in pairs if len(set(pair)) > 1), min(len(ours), len(theirs)) + 1)
+    return [f"{path} line {number} differs"]
+
+
+def first_difference(ours: str, theirs: str) -> Iterator[str]:
     """What differs first between two CSV texts; nothing where they agree."""
     mine, other = (list(csv.reader(io.StringIO(text))) for text in (ours, theirs))
     if mine[0] != other[0]:
@@ -79,7 +81,7 @@ def _same(one: str, two: str) -> bool:
 
 
 def _some(names: set[str]) -> str:
-    return ", ".join(sorted(names)[:5]) or "their order"
+    return ", ".join(one_line(name) for name in sorted(names)[:5]) or "their order"
 
 
 def _read(path: Path) -> str:

@@ -15,15 +15,16 @@ from matplotlib.figure import Figure
 from . import panels
 from .board import Leaderboard
 from .footer import short_footer
+from .leading import lead_words
 
 FIGURES: Mapping[str, tuple[str, Callable[[Figure, Leaderboard], None]]] = {
-    "learning_curves": ("Return during training, mean over seeds", panels.learning_curves),
+    "learning_curves": ("{lead} during training, mean over seeds", panels.learning_curves),
     "intervals": ("Aggregate scores", panels.intervals),
     "profiles": ("Performance profiles: share of runs that score more than τ", panels.profiles),
     "improvement": ("How often the agent of the row does better than that of the column", panels.improvement),
     "efficiency": ("Interquartile mean of the scores over all tasks", panels.efficiency),
 }
-"""File name to title and the function that draws it."""
+"""File name to title, ``{lead}`` what leads on the tasks, and the function that draws it."""
 
 _STYLE: Any = {
     "svg.hashsalt": "coordbench",
@@ -49,7 +50,7 @@ def figures(board: Leaderboard, command: str) -> dict[str, bytes]:
             figure = Figure()
             FigureCanvasAgg(figure)
             draw(figure, board)
-            _frame(figure, board, title, command)
+            _frame(figure, board, title.format(lead=lead_words(board)), command)
             for kind, about in (("svg", {"Date": None}), ("png", {"Software": None})):
                 with io.BytesIO() as file:
                     figure.savefig(file, format=kind, dpi=110, metadata=about)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from ..analysis.statistics import AGGREGATES
 from .board import Leaderboard
 from .footer import footer
+from .leading import is_won, lead_of, scale_words, tasks_won
 from .text import Row, best_and_tied, interval, number, return_digits, rows_of
 from .verdicts import comparable
 
@@ -67,22 +68,34 @@ def _overall(board: Leaderboard) -> str:
         runs = sum(int(row[f"runs_{kind}"]) for kind in ("done", "short", "failed", "missing", "apart"))
         first = "--" if math.isnan(row["first"]) else rf"{100 * row['first']:.0f}\,\%"
         lines.append([_name(row), *cells, first, f"{row['runs_done']}/{runs}"])
-    caption = f"Scores over {board.tasks['task'].nunique()} tasks. {_caption(board)}"
+    scale = f" ({escape(scale_words(board, 'random 0, scripted reference 1'))})" if tasks_won(board) else ""
+    caption = f"Scores over {board.tasks['task'].nunique()} tasks{scale}. {_caption(board)}"
     return _table(["Agent", *[_TITLES[name] for name in AGGREGATES], "First", "Runs"], lines, caption)
 
 
 def _returns(board: Leaderboard, tasks: Sequence[str]) -> str:
     by_agent: dict[str, list[str]] = {str(row["agent"]): [_name(row)] for row in rows_of(board.agents)}
     units: list[str] = []
+    headings: list[str] = []
+    won = set(tasks_won(board))
     for task in tasks:
         rows = [row for row in rows_of(board.tasks) if row["task"] == task]
-        units.append(f"{escape(task)}: {escape(rows[0]['return_unit'])}")
-        digits = return_digits([row["return"] for row in rows])
-        marks = best_and_tied(rows, "return", "low", "high", digits)
+        unit = escape(rows[0]["return_unit"])
+        lead = lead_of(rows[0])
+        units.append(f"{escape(task)}: {f'win rate, return: {unit}' if is_won(rows[0]) else unit}")
+        headings.append(escape(task))
+        digits = return_digits([row[lead.value] for row in rows])
+        marks = best_and_tied(rows, *lead.columns, digits)
         for row in rows:
-            by_agent[row["agent"]].append(_cell(row, marks, ("return", "low", "high"), digits))
-    caption = f"Return of an episode ({'; '.join(units)}). {_caption(board)}"
-    return _table(["Agent", *map(escape, tasks)], list(by_agent.values()), caption)
+            by_agent[row["agent"]].append(_cell(row, marks, lead.columns, digits))
+        if task in won:
+            headings.append("return")
+            digits = return_digits([row["return"] for row in rows])
+            for row in rows:
+                by_agent[row["agent"]].append(_cell(row, (set(), set()), ("return", "low", "high"), digits))
+    title = "Share of episodes won and return" if won.intersection(tasks) else "Return"
+    caption = f"{title} of an episode ({'; '.join(units)}). {_caption(board)}"
+    return _table(["Agent", *headings], list(by_agent.values()), caption)
 
 
 def _cell(row: Row, marks: tuple[set[str], set[str]], names: tuple[str, str, str], digits: int) -> str:

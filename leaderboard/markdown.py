@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 
 from ..analysis.statistics import AGGREGATES
+from ..analysis.words import one_line
 from .board import Leaderboard
 from .footer import footer
+from .leading import Lead, is_won, lead_of, lead_words, scale_words
 from .outcomes import OUTCOMES
 from .text import Row, best_and_tied, interval, number, return_digits, rows_of
 from .verdicts import comparable, ranking, sentence, told_pairs
@@ -34,14 +37,16 @@ def markdown(board: Leaderboard, command: str) -> str:
         Markdown text that ends with a newline.
     """
     level = f"{board.bootstrap.confidence:.0%}"
+    first, *others = ranking(board)
+    scores = scale_words(board, "0 is the random policy, 1 the task's scripted reference policy; not clipped")
     parts = [
-        f"# {board.suite}, budget `{board.budget}`",
-        "Scores: 0 is the random policy, 1 the task's scripted reference policy; not clipped. In brackets: "
+        f"# {words(board.suite)}, budget `{escaped(board.budget).replace('`', '')}`",
+        f"Scores: {scores}. In brackets: "
         f"{level} bootstrap intervals. **Bold**: the best agent that learns; ≈: its interval overlaps the "
         "best one's; †: runs are missing, short, failed or not comparable, see below.",
         "## Overall",
         _overall(board),
-        escaped(" ".join(ranking(board))),
+        " ".join([escaped(first), *map(words, others)]),
         "## Pairs",
         _pairs(board),
         "## Tasks",
@@ -82,41 +87,54 @@ def _overall(board: Leaderboard) -> str:
         lines.append([_name(row), rank, first, *cells, area, str(row["tasks"]), str(row["seeds"]), done])
     titles = [_TITLES[name] for name in AGGREGATES]
     ends = ["Area (IQM over training)", "Tasks", "Seeds", "Runs done"]
-    return _table(["Agent", "Rank", "First", *titles, *ends], lines)
+    return markdown_table(["Agent", "Rank", "First", *titles, *ends], lines)
 
 
 def _task(board: Leaderboard, task: str) -> str:
     rows = [row for row in rows_of(board.tasks) if row["task"] == task]
-    rows.sort(key=lambda row: -math.inf if math.isnan(row["return"]) else row["return"], reverse=True)
     first = rows[0]
-    digits = return_digits([row["return"] for row in rows] + [first["random"], first["reference"]])
-    marks = best_and_tied(rows, "return", "low", "high", digits)
+    lead = lead_of(first)
+    rows.sort(key=lambda row: -math.inf if math.isnan(row[lead.value]) else row[lead.value], reverse=True)
+    digits = return_digits([row[lead.value] for row in rows] + [first[lead.random], first[lead.reference]])
+    marks = best_and_tied(rows, *lead.columns, digits)
+    # a win rate is its own score; the return stands in its place
+    beside = ("return", "low", "high") if is_won(first) else ("score", "score_low", "score_high")
+    beside_digits = return_digits([row["return"] for row in rows]) if is_won(first) else SCORE_DIGITS
     lines = [
         [
             _name(row),
-            _return(row, marks, digits),
-            f"{number(row['score'], SCORE_DIGITS)} "
-            + interval(row["score_low"], row["score_high"], SCORE_DIGITS),
+            _leading(row, lead, marks, digits),
+            _estimate(row, beside, beside_digits),
             str(row["seeds"]),
             f"{row['steps']:,.0f}" if row["settings_hash"] else "",
-            row["status"],
+            words(row["status"]),
         ]
         for row in rows
     ]
-    fixed = f"random {number(first['random'], digits)}, reference {number(first['reference'], digits)}"
-    if math.isnan(first["random"]):
-        fixed = "no reference scores"
-    about = f"Return of an episode: {first['return_unit']}; {fixed}."
-    table = _table(["Agent", "Return", "Score", "Seeds", "Steps a seed", "Runs"], lines)
-    return f"### {task}\n\n{about}\n\n{table}"
+    fixed = f"random {number(first[lead.random], digits)}, reference {number(first[lead.reference], digits)}"
+    if math.isnan(first[lead.random]):
+        fixed = "random and scripted play not measured" if is_won(first) else "no reference scores"
+    about = f"Return of an episode: {words(first['return_unit'])}; {fixed}."
+    if is_won(first):
+        about = f"Win rate: share of episodes won; {fixed}. Return of an episode: {first['return_unit']}."
+    headings = [lead.title, "Return" if is_won(first) else "Score"]
+    table = markdown_table(["Agent", *headings, "Seeds", "Steps a seed", "Runs"], lines)
+    return f"### {words(task)}\n\n{about}\n\n{table}"
 
 
-def _return(row: Row, marks: tuple[set[str], set[str]], digits: int) -> str:
-    if math.isnan(row["return"]) and not math.isnan(row["short_return"]):
-        return f"({number(row['short_return'], digits)} so far, short)"
+def _leading(row: Row, lead: Lead, marks: tuple[set[str], set[str]], digits: int) -> str:
+    if math.isnan(row[lead.value]) and not math.isnan(row[lead.short]):
+        return f"({number(row[lead.short], digits)} so far, short)"
     return (
-        _marked(row, marks, number(row["return"], digits)) + " " + interval(row["low"], row["high"], digits)
+        _marked(row, marks, number(row[lead.value], digits))
+        + " "
+        + interval(row[lead.low], row[lead.high], digits)
     )
+
+
+def _estimate(row: Row, columns: tuple[str, str, str], digits: int) -> str:
+    value, low, high = columns
+    return f"{number(row[value], digits)} {interval(row[low], row[high], digits)}"
 
 
 def _marked(row: Row, marks: tuple[set[str], set[str]], text: str) -> str:
@@ -126,7 +144,7 @@ def _marked(row: Row, marks: tuple[set[str], set[str]], text: str) -> str:
 
 def _name(row: Row) -> str:
     holes = sum(row[f"runs_{outcome}"] for outcome in OUTCOMES if outcome != "done")
-    return row["agent"] + (" †" if holes else "")
+    return words(row["agent"]) + (" †" if holes else "")
 
 
 def _holes(board: Leaderboard) -> str:
@@ -140,14 +158,26 @@ def _holes(board: Leaderboard) -> str:
             continue
         shown = "" if math.isnan(hole.value) else number(hole.value, return_digits([hole.value]))
         step = f"{hole.step:,}"
-        lines.append([hole.task, hole.agent, str(hole.seed), hole.outcome, step, shown, hole.reason])
+        lines.append(
+            [
+                *map(words, (hole.task, hole.agent)),
+                str(hole.seed),
+                hole.outcome,
+                step,
+                shown,
+                words(hole.reason),
+            ]
+        )
     for (task, agent), seeds in absent.items():
-        lines.append([task, agent, ", ".join(seeds), "missing", "", "", "no record of such a run"])
-    headings = ["Task", "Agent", "Seed", "Outcome", "Last evaluated at step", "Return there", "Reason"]
+        lines.append(
+            [words(task), words(agent), ", ".join(seeds), "missing", "", "", "no record of such a run"]
+        )
+    there = f"{lead_words(board)} there"
+    headings = ["Task", "Agent", "Seed", "Outcome", "Last evaluated at step", there, "Reason"]
     note = (
         "These runs are in no number above: the numbers of an agent with holes are those of the runs it has."
     )
-    return f"{note}\n\n{_table(headings, lines)}"
+    return f"{note}\n\n{markdown_table(headings, lines)}"
 
 
 def _footer(board: Leaderboard, command: str) -> str:
@@ -158,7 +188,7 @@ def _pairs(board: Leaderboard) -> str:
     rows, count = told_pairs(board)
     if not count:
         return "There are no two agents that learn."
-    lines = [f"- {escaped(sentence(row))}" for row in rows]
+    lines = [f"- {words(sentence(row))}" for row in rows]
     if len(rows) < count:
         lines.append(f"- Told are neighbours in the table; all {count:,} pairs are in pairs.csv.")
     about = (
@@ -168,21 +198,31 @@ def _pairs(board: Leaderboard) -> str:
     return about + "\n\n" + "\n".join(lines)
 
 
-def _table(headings: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
-    """A Markdown table; the first column is aligned left, the others right where they hold numbers."""
-    rule = [
-        "---",
-        *["---:" if heading not in ("Runs", "Reason", "Agent") else "---" for heading in headings[1:]],
-    ]
+def markdown_table(
+    headings: Sequence[str], lines: Sequence[Sequence[str]], left: Sequence[str] = ("Runs", "Reason", "Agent")
+) -> str:
+    """A Markdown table; the first column and ``left`` are aligned left, the others, numbers, right."""
+    rule = ["---", *["---" if heading in left else "---:" for heading in headings[1:]]]
     return "\n".join("| " + " | ".join(map(_cell, line)) + " |" for line in [headings, rule, *lines])
 
 
 def _cell(text: str) -> str:
-    """Text that cannot break a table."""
-    return escaped(text).replace("|", "\\|")
+    """Markdown that cannot break a table."""
+    return _without_links(text).replace("|", "\\|")
+
+
+def words(text: str) -> str:
+    """Somebody's text as Markdown that reads as it stands: no emphasis, code, formula, heading or link."""
+    plain = re.sub(r"[\\`*~$]|(?<![^\W_])_|_(?![^\W_])|^[#>+=-]", r"\\\g<0>", one_line(text))
+    return _without_links(plain)
 
 
 def escaped(text: str) -> str:
-    """Text on one line that cannot become HTML or a link."""
-    plain = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;")
-    return plain.replace("](", "]\\(")
+    """Our own Markdown with words of others in it, on one line that cannot become HTML or a link."""
+    return _without_links(one_line(text))
+
+
+def _without_links(text: str) -> str:
+    """The same where it is done already."""
+    plain = re.sub(r"&(?!amp;|lt;)", "&amp;", text).replace("<", "&lt;")
+    return re.sub(r"(?<=\])(?=[(\[:])|(?<=:)(?=//)|(?<=\bwww)(?=\.)", r"\\", plain)

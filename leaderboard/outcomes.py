@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from ..analysis.absolute import absolute_return
+from ..analysis.absolute import absolute_return, absolute_value
 from ..analysis.efficiency import area
 from ..analysis.reading import Run
-from ..analysis.scores import run_return
+from ..analysis.scores import run_return, run_value
 from ..analysis.variants import Cell, cell_of
+from ..analysis.winning import win_metric
 from .protocol import Protocol, difference, protocol_of
 
 Outcome = Literal["done", "short", "failed", "missing", "apart"]
@@ -29,10 +30,12 @@ class RunOutcome:
         outcome: only ``done`` runs count in returns, scores, aggregates and comparisons; ``apart`` ones were
             made under another protocol than the task's other runs.
         reason: one line for what is not done.
-        value: the run's return, NaN when missing or never evaluated.
+        value: what the run is scored by, its return or win rate; NaN when missing or never evaluated.
         step: environment steps at its last evaluation.
-        absolute: return of its best weights, evaluated once more; NaN where that is not recorded.
-        area: mean return over its training; NaN when missing or never evaluated.
+        absolute: the same of its best weights, evaluated once more; NaN where that is not recorded.
+        area: mean of the same over its training; NaN when missing or never evaluated.
+        returned: the run's return, also where a win rate is its value.
+        absolute_returned: return of its best weights, also where a win rate leads.
         run: the records, None when missing.
     """
 
@@ -45,7 +48,14 @@ class RunOutcome:
     step: int
     absolute: float = float("nan")
     area: float = float("nan")
+    returned: float = float("nan")
+    absolute_returned: float = float("nan")
     run: Run | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def win_rate(self) -> float:
+        """`value` of a run that is scored by its win rate; NaN for others."""
+        return self.value if self.run and win_metric(self.run) is not None else float("nan")
 
 
 def outcomes(
@@ -93,9 +103,11 @@ def _outcome(task: str, agent: str, seed: int, run: Run | None, differing: Mappi
     differs = differing[cell_of(run)]
     outcome, reason = ("apart", f"not comparable: {differs}") if differs else _judge(run)
     return RunOutcome(
-        *(task, agent, seed, outcome, reason, run_return(run), run.last_step),
-        absolute=absolute_return(run),
+        *(task, agent, seed, outcome, reason, run_value(run), run.last_step),
+        absolute=absolute_value(run),
         area=area(run),
+        returned=run_return(run),
+        absolute_returned=absolute_return(run),
         run=run,
     )
 

@@ -93,7 +93,7 @@ def page(
     shown = {task for board in boards for task in board.tasks["task"]}
     used = {
         task: [picture.as_data() for picture in found]
-        for task, found in (pictures or {}).items()
+        for task, found in sorted((pictures or {}).items())
         if task in shown
     }
     script = "\n".join(_asset(name) for name in _SCRIPTS)

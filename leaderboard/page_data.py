@@ -13,6 +13,7 @@ from ..analysis.reading import Run
 from ..analysis.variants import cell_of, is_external, variant_labels
 from .board import Leaderboard
 from .footer import footer
+from .leading import is_won, lead_of, lead_words, scale_words
 from .outcomes import OUTCOMES
 from .page_curves import page_curves
 from .page_pictures import CLIPS
@@ -32,7 +33,8 @@ AGENT_NUMBERS = (
 TASK_NUMBERS = (
     *("return", "low", "high", "score", "score_low", "score_high", "first", "seeds", "steps"),
     *("short_return", "apart_return", "area", "area_low", "area_high", "updates", "seconds"),
-    *("absolute_return", "absolute_low", "absolute_high"),
+    *("absolute_return", "absolute_low", "absolute_high", "win_rate", "win_rate_low", "win_rate_high"),
+    *("short_win_rate", "absolute_win_rate", "absolute_win_rate_low", "absolute_win_rate_high"),
 )
 _VERDICTS = {"better": 1, "worse": -1}
 
@@ -69,6 +71,8 @@ def head(board: Leaderboard, command: str) -> dict[str, Any]:
         "budget": board.budget,
         "confidence": board.bootstrap.confidence,
         "nTasks": most,
+        "scale": scale_words(board, "0 is the random policy, 1 the task's scripted reference"),
+        "lead": lead_words(board),
         "agents": agents,
         "tasks": sorted(set(board.tasks["task"])),
         "notes": [text.replace("*", "") for text in ranking(board)],
@@ -122,13 +126,17 @@ def task_views(board: Leaderboard) -> dict[str, dict[str, Any]]:
     for task, frame in board.tasks.groupby("task"):
         rows = rows_of(frame)
         first = rows[0]
-        digits = return_digits([row["return"] for row in rows] + [first["random"], first["reference"]])
-        best, tied = best_and_tied(rows, "return", "low", "high", digits)
+        lead = lead_of(first)
+        fixed = {"random": first[lead.random], "reference": first[lead.reference]}
+        digits = return_digits([row[lead.value] for row in rows] + list(fixed.values()))
+        best, tied = best_and_tied(rows, *lead.columns, digits)
         shown = [row for row in rows if row["agent"] in best]
         views[str(task)] = {
             "unit": first["return_unit"],
+            "won": is_won(first),
             "digits": digits,
-            **plain(first, ("random", "reference")),
+            "returnDigits": return_digits([row["return"] for row in rows]),
+            **plain(fixed, ("random", "reference")),
             "watch": _watch(shown[0]) if shown and (task, shown[0]["agent"]) in commands else "",
             "rows": [
                 {
@@ -202,7 +210,9 @@ def _bench_run(board: Leaderboard, agent: str, ends: Sequence[str]) -> str:
 
 
 def _watch(row: Row) -> str:
-    """The command that makes the clip which the page looks for."""
+    """The command that makes the clip which the page looks for; none for labels that are no file's name."""
+    if any(sign in row["agent"] for sign in "/\\"):
+        return ""
     clip = f"{CLIPS}/{row['task']}/{row['agent']}.gif"
     return shlex.join(["bench", "watch", row["task"], "--agent", row["agent_id"], "--out", clip])
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from ..analysis.efficiency import AXES
 from ..analysis.pairs import ALL_TASKS
 from .board import Leaderboard
+from .leading import is_won, lead_of, scale_words
 from .standing import SCRIPTED
 from .text import interval, picked, rows_of
 
@@ -50,7 +51,7 @@ def over_tasks(board: Leaderboard, agents: Sequence[str]) -> list[str]:
 
 
 def learning_curves(figure: Figure, board: Leaderboard) -> None:
-    """Return against environment steps, one panel a task, with random and scripted returns as lines."""
+    """Return, or win rate, against environment steps, one panel a task; random and scripted play as lines."""
     tasks = sorted(set(board.curves["task"]))
     columns = min(4, max(len(tasks), 1)) if len(tasks) != 4 else 2
     panels = _grid(figure, len(tasks), columns, 2.6, 2.1)
@@ -62,10 +63,14 @@ def learning_curves(figure: Figure, board: Leaderboard) -> None:
             frame = by_place.get((task, agent))
             if frame is not None:
                 _band(axes, frame, "step", ("mean", "low", "high"), place)
-        _fixed_returns(axes, {name: float(str(fixed.loc[task, name])) for name in SCRIPTED})
+        row = {str(name): value for name, value in fixed.loc[task].items()}
+        lead = lead_of(row)
+        if is_won(row):
+            axes.set_ylim(-0.03, 1.03)
+        _fixed_values(axes, [float(row[name]) for name in (lead.random, lead.reference)])
         axes.set_title(task, loc="left")
         axes.set_xlabel("environment steps")
-        axes.set_ylabel(_short(str(fixed.loc[task, "return_unit"])))
+        axes.set_ylabel(_short("win rate" if is_won(row) else str(row["return_unit"])))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _count(value)))
         axes.xaxis.set_major_locator(MaxNLocator(4))
     _legend(figure, agents, ["random policy", "scripted reference"])
@@ -98,7 +103,8 @@ def profiles(figure: Figure, board: Leaderboard) -> None:
     for place, agent in enumerate(agents):
         frame = picked(board.profiles, "agent", agent)
         _band(axes, frame, "tau", ("share", "share_low", "share_high"), place)
-    axes.set_xlabel("score τ (0 random, 1 scripted reference)")
+    words = scale_words(board, "0 random, 1 scripted reference")
+    axes.set_xlabel(f"score τ ({words})" if len(words) < 60 else "score τ")
     axes.set_ylabel("share of runs with score > τ")
     _legend(figure, over_tasks(board, agents))
 
@@ -151,10 +157,10 @@ def efficiency(figure: Figure, board: Leaderboard) -> None:
     _legend(figure, over_tasks(board, agents))
 
 
-def _fixed_returns(axes: Axes, returns: Mapping[str, float]) -> None:
-    """Lines at the returns of the random and the scripted policy; a word where they are far off."""
+def _fixed_values(axes: Axes, values: Sequence[float]) -> None:
+    """Lines at what the random and the scripted policy reach; a word where they are far off."""
     low, high = axes.get_ylim()
-    for (name, value), style in zip(returns.items(), (":", "--"), strict=True):
+    for name, value, style in zip(SCRIPTED, values, (":", "--"), strict=True):
         if math.isnan(value):
             continue
         if low - 0.6 * (high - low) <= value <= high + 0.6 * (high - low):

@@ -1,4 +1,4 @@
-"""What runs of a task must have in common to be compared: budget, task, return unit and evaluation."""
+"""What runs of a task must have in common to be compared: budget, task, return unit, score, evaluation."""
 
 from __future__ import annotations
 
@@ -9,15 +9,20 @@ from typing import Any
 
 from ..analysis.reading import Run
 from ..analysis.variants import cell_of, is_external
+from ..analysis.winning import win_metric
 
 Protocol = Mapping[str, str]
 """Name to value, as JSON text; e.g. ``steps``, ``return unit``, ``task.horizon``, ``evaluation.episodes``."""
+
+RETURN, WIN_RATE = "return", "win rate"
+"""What a run can be scored by."""
 
 
 def protocol_of(run: Run) -> Protocol:
     """The protocol of a run. Suite, its version, budget and task version are the same within a table."""
     task = run.meta["task"]
     parts: dict[str, Any] = {"steps": run.steps, "return unit": task["return_unit"]}
+    parts |= {"scored by": RETURN if win_metric(run) is None else WIN_RATE}
     parts |= {f"task.{name}": task[name] for name in ("n_agents", "horizon")}
     parts |= {f"task.{name}": value for name, value in task["settings"].items()}
     parts |= {f"evaluation.{name}": value for name, value in run.meta["evaluation"].items()}
@@ -39,6 +44,11 @@ def common_protocols(runs: Iterable[Run]) -> dict[str, Protocol]:
         votes = Counter(json.dumps(protocol_of(run), sort_keys=True) for run in own)
         chosen[task] = json.loads(min(votes, key=lambda text: (-votes[text], text)))
     return chosen
+
+
+def won_tasks(protocols: Mapping[str, Protocol]) -> set[str]:
+    """The tasks that are scored by their win rate."""
+    return {task for task, found in protocols.items() if json.loads(found["scored by"]) != RETURN}
 
 
 def difference(one: Protocol, common: Protocol) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..analysis.ranks import Rank, ranks, shared_tasks
-from ..analysis.scores import ReferenceScores
+from ..analysis.scores import Scales
 from .bootstrap import Bootstrap, Resampled, resampled
 from .outcomes import RunOutcome
 from .rows import score_matrix
@@ -29,7 +29,7 @@ class Standing:
         tasks: the tasks the overall ranks are about: every ranked agent has complete runs on all of them.
         overall: agent to its rank by interquartile mean over these tasks.
         unranked: agents that learn but lack some of these tasks, with the reason.
-        first: (task, agent) to how often the agent has the best mean return on the task.
+        first: (task, agent) to how often the agent has the best mean on the task.
     """
 
     tasks: tuple[str, ...]
@@ -48,14 +48,14 @@ class Standing:
         }
 
     def first_on(self, task: str, agent: str) -> float:
-        """How often the agent has the best mean return on the task; NaN where it has none."""
+        """How often the agent has the best mean on the task; NaN where it has none."""
         return self.first.get((task, agent), math.nan)
 
 
 def standing(
     agents: Sequence[str],
     expected: Mapping[tuple[str, str], Sequence[RunOutcome]],
-    references: ReferenceScores,
+    references: Scales,
     drawn: Mapping[str, Resampled | None],
     bootstrap: Bootstrap,
 ) -> Standing:
@@ -64,7 +64,7 @@ def standing(
     Args:
         agents: labels of those that learn.
         expected: (task, agent) to its runs.
-        references: reference scores; tasks without are in no rank.
+        references: how tasks are scored; those that are not are in no rank.
         drawn: agent to its bootstrap on all its tasks.
         bootstrap: how to resample where the ranked tasks are not all of an agent's.
     """
@@ -94,7 +94,7 @@ def standing(
 def _first(
     tasks: Sequence[str],
     mine: Mapping[str, Mapping[str, Sequence[RunOutcome]]],
-    references: ReferenceScores,
+    references: Scales,
     drawn: Mapping[str, Resampled | None],
     bootstrap: Bootstrap,
 ) -> dict[tuple[str, str], float]:

@@ -10,6 +10,7 @@ import pandas as pd
 from ..analysis.files import write_atomically
 from ..analysis.schema import RecordError, to_json
 from ..analysis.scores import ReferenceScores
+from ..analysis.words import harmless
 from .board import Leaderboard, leaderboards
 from .bootstrap import Bootstrap
 from .footer import footer
@@ -90,12 +91,12 @@ def write_leaderboards(
 def csv_files(board: Leaderboard) -> dict[str, str]:
     """The numbers: file name to content."""
     return {
-        "leaderboard.csv": _csv(board.agents),
-        "tasks.csv": _csv(board.tasks),
-        "pairs.csv": _csv(board.pairs),
-        "curves.csv": _csv(board.curves),
-        "profiles.csv": _csv(board.profiles),
-        "efficiency.csv": _csv(board.efficiency),
+        "leaderboard.csv": csv_text(board.agents),
+        "tasks.csv": csv_text(board.tasks),
+        "pairs.csv": csv_text(board.pairs),
+        "curves.csv": csv_text(board.curves),
+        "profiles.csv": csv_text(board.profiles),
+        "efficiency.csv": csv_text(board.efficiency),
     }
 
 
@@ -108,19 +109,10 @@ def table_folders(boards: Sequence[Leaderboard], out: Path) -> list[Path]:
     ]
 
 
-def _csv(frame: pd.DataFrame) -> str:
+def csv_text(frame: pd.DataFrame) -> str:
     """CSV with a header, without the row numbers; numbers with ten digits, missing ones empty."""
     safe = frame.copy()
     for name in safe.columns:
         if safe[name].dtype == object:
-            safe[name] = safe[name].map(_harmless)
+            safe[name] = safe[name].map(harmless)
     return safe.to_csv(index=False, float_format="%.10g", lineterminator="\n")
-
-
-def _harmless(value: object) -> object:
-    """Text that a spreadsheet would take for a formula gets an apostrophe in front."""
-    return (
-        f"'{value}"
-        if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r"))
-        else value
-    )

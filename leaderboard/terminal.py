@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from .board import Leaderboard
+from .leading import is_won, lead_of, scale_words, tasks_won
 from .text import Row, best_and_tied, interval, number, return_digits, rows_of
 from .verdicts import comparable, pair_rows, ranking, sentence
 
@@ -18,7 +19,7 @@ _DIGITS = 2
 
 
 def terminal_table(board: Leaderboard) -> Group:
-    """The overall table, best agent first, and below it the return of every agent on every task.
+    """The overall table, best agent first, and below it every agent's return, or win rate, on every task.
 
     Args:
         board: the numbers.
@@ -73,19 +74,23 @@ def _verdicts(board: Leaderboard) -> str:
 
 def _task(rows: Sequence[Row]) -> Table:
     first = rows[0]
+    lead, won = lead_of(first), is_won(first)
     table = Table(title=escape(f"{first['task']}, return: {first['return_unit']}"))
     table.add_column("Agent", overflow="fold")
-    table.add_column("Return", justify="right", no_wrap=True)
-    table.add_column("Score", justify="right", no_wrap=True)
+    table.add_column(lead.title, justify="right", no_wrap=True)
+    table.add_column("Return" if won else "Score", justify="right", no_wrap=True)
     table.add_column("Runs")
-    digits = return_digits([row["return"] for row in rows])
-    best, _ = best_and_tied(rows, "return", "low", "high", digits)
+    digits = return_digits([row[lead.value] for row in rows])
+    best, _ = best_and_tied(rows, *lead.columns, digits)
+    # a win rate is its own score; the return stands in its place
+    beside = ("return", "low", "high") if won else ("score", "score_low", "score_high")
+    beside_digits = return_digits([row["return"] for row in rows]) if won else _DIGITS
     for row in rows:
-        value = _estimate(row, ("return", "low", "high"), digits, row["agent"] in best)
-        if math.isnan(row["return"]) and not math.isnan(row["short_return"]):
-            value = f"{number(row['short_return'], digits)} (short)"
-        score = _estimate(row, ("score", "score_low", "score_high"), _DIGITS, is_best=False)
-        table.add_row(escape(row["agent"]), value, score, _runs(row))
+        value = _estimate(row, lead.columns, digits, row["agent"] in best)
+        if math.isnan(row[lead.value]) and not math.isnan(row[lead.short]):
+            value = f"{number(row[lead.short], digits)} (short)"
+        other = _estimate(row, beside, beside_digits, is_best=False)
+        table.add_row(escape(row["agent"]), value, other, _runs(row))
     return table
 
 
@@ -108,8 +113,9 @@ def _runs(row: Row) -> str:
 
 def _caption(board: Leaderboard) -> str:
     bootstrap = board.bootstrap
+    scale = scale_words(board, f"0 = random, 1 = scripted reference (version {board.references.version})")
     return (
-        f"score 0 = random, 1 = scripted reference (version {board.references.version}); "
+        f"score{':' if tasks_won(board) else ''} {scale}; "
         f"[…]: {bootstrap.confidence:.0%} bootstrap over seeds, {bootstrap.repetitions:,} repetitions, "
         f"seed {bootstrap.seed}"
     )

@@ -10,7 +10,7 @@ from ..analysis.efficiency import COLUMNS as EFFICIENCY_COLUMNS
 from ..analysis.efficiency import efficiency
 from ..analysis.profiles import COLUMNS as PROFILE_COLUMNS
 from ..analysis.profiles import profile
-from ..analysis.scores import ReferenceScores
+from ..analysis.scores import Scales
 from .bootstrap import Bootstrap
 from .outcomes import RunOutcome
 from .rows import score_matrix
@@ -20,7 +20,7 @@ def trends(
     agents: Sequence[str],
     tasks: Sequence[str],
     expected: Mapping[tuple[str, str], Sequence[RunOutcome]],
-    references: ReferenceScores,
+    references: Scales,
     bootstrap: Bootstrap,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Performance profiles and efficiency curves of all agents, each from its own complete runs alone."""

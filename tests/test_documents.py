@@ -77,7 +77,7 @@ def test_links_lead_somewhere(name: str) -> None:
 
 def test_documents_name_all_tasks_agents_settings_and_budgets() -> None:
     from coordbench import agents, envs
-    from coordbench.benchmarks.suite_file import read_suite
+    from coordbench.benchmarks.suites.suite_file import read_suite
     from coordbench.envs.registry import task_class
 
     for task in envs.names():
@@ -141,8 +141,8 @@ def test_the_documented_agents_keep_the_contract(agent: str, examples: Path) -> 
 def test_the_documented_agent_trains_to_documented_columns(examples: Path, tmp_path: Path) -> None:
     from coordbench.analysis import read_runs
     from coordbench.analysis.curves import COLUMNS
-    from coordbench.benchmarks.suite_file import read_suite
-    from coordbench.benchmarks.train import train
+    from coordbench.benchmarks.suites.suite_file import read_suite
+    from coordbench.benchmarks.training.train import train
     from coordbench.leaderboard import leaderboards
 
     suite = read_suite("coordination")

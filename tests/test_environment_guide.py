@@ -12,8 +12,8 @@ from click.testing import CliRunner
 from coordbench import envs
 from coordbench.analysis.records import read_runs
 from coordbench.benchmarks.cli import main
-from coordbench.benchmarks.suite_file import read_suite
-from coordbench.benchmarks.train import train
+from coordbench.benchmarks.suites.suite_file import read_suite
+from coordbench.benchmarks.training.train import train
 
 GUIDE = Path(__file__).resolve().parent.parent / "docs" / "environments.md"
 TASK = "rendezvous_2-v1"

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 from coordbench import envs
-from coordbench.benchmarks import task_pages
+from coordbench.benchmarks.commands import task_pages
+from coordbench.benchmarks.commands.task_pages import COMMAND, GUIDE, LIST, PAGES, ROOT, guide, page, sections
 from coordbench.benchmarks.errors import SuiteError
-from coordbench.benchmarks.task_pages import COMMAND, GUIDE, LIST, PAGES, ROOT, guide, page, sections
 from coordbench.envs.registry import task_class
 
 

@@ -66,7 +66,7 @@ class Report:
 
 
 def table_of(report: Report) -> Table:
-    """One row a run, and one for all."""
+    """One row a run, and one for all; the interval is of what leads."""
     from rich.markup import escape
     from rich.table import Table
 
@@ -75,22 +75,20 @@ def table_of(report: Report) -> Table:
     table.add_column("Seed")
     names = [name for name in report.overall.metrics if name != report.win_metric]
     interval = f"{report.confidence:.0%} interval"
-    leading = ("Win rate", interval) if report.win_metric else ()
-    for name in ("Step", *leading, "Return", interval, "Length", *names):
+    leads = ("Win rate", interval, "Return") if report.win_metric else ("Return", interval)
+    for name in ("Step", *leads, "Length", *names):
         table.add_column(escape(name), justify="right")
     for row in (*report.runs, report.overall):
         if row.seed is None:
             table.add_section()
+        returned = f"{row.mean_return:.4g}"
+        leading = [returned, _within(row.low, row.high)]
+        if row.win_rate is not None:
+            leading = [f"{row.win_rate:.3f}", _within(row.win_rate_low, row.win_rate_high), returned]
         table.add_row(
             "all" if row.seed is None else str(row.seed),
             "" if row.step is None else f"{row.step:,}",
-            *(
-                [f"{row.win_rate:.3f}", escape(_within(row.win_rate_low, row.win_rate_high))]
-                if leading
-                else []
-            ),
-            f"{row.mean_return:.4g}",
-            escape(_within(row.low, row.high)),
+            *map(escape, leading),
             f"{row.episode_length:.1f}",
             *["n/a" if row.metrics[name] is None else f"{row.metrics[name]:.4g}" for name in names],
         )

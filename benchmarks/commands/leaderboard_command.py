@@ -66,10 +66,15 @@ def leaderboard(out: Path | None, figures: bool, check: bool, **options: Any) ->
         raise click.UsageError("Missing option '--out'; --serve alone can do without.")
     boards = leaderboards(*wanted, bootstrap=bootstrap)
     if check:
-        found = differences(boards, out)
+        from .leaderboard_page import check as check_page
+
+        found = [*differences(boards, out), *check_page(boards, out)]
+        options["html"] |= (out / "index.html").exists()
+        remedy = f"; `{_command_line(out, figures, options)}` writes them anew" if found else ""
         for line in found:
             click.echo(line, err=True)
-        click.echo(f"{out} {'disagrees' if found else 'agrees'} with the records in {options['results']}")
+        said = "disagrees" if found else "agrees"
+        click.echo(f"{out} {said} with the records in {options['results']}{remedy}")
         raise SystemExit(1 if found else 0)
     command = _command_line(out, figures, options)
     paths = write_leaderboards(boards, out, command, figures)

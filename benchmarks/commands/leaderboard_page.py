@@ -9,6 +9,7 @@ import click
 
 from ...leaderboard import Leaderboard
 from ...leaderboard.page import FILE, page, write_page
+from ...leaderboard.page_check import html_differences
 from ...leaderboard.page_pictures import Picture, clips
 from ...leaderboard.page_server import PageServer
 from ...leaderboard.tables import csv_files, table_folders
@@ -39,6 +40,11 @@ def write(boards: Sequence[Leaderboard], out: Path, command: str, written: Seque
         for folder in table_folders(boards, out)
     ]
     return write_page(boards, out, command, pictures, tables)
+
+
+def check(boards: Sequence[Leaderboard], out: Path) -> list[str]:
+    """Where the page in ``out`` disagrees with the tables: one line, or none; none without a page."""
+    return html_differences(boards, out, _pictures(boards, out)[0])
 
 
 def serve(

@@ -42,7 +42,7 @@ def check_results_folder(results: Path, must_exist: bool = False) -> None:
     except FileNotFoundError as error:
         if must_exist:
             raise RecordError(
-                f"there is no results folder {results}; name another with --results, or begin with `bench run`"
+                f"there is no results folder {results}; name another with --results"
             ) from error
         return
     except OSError as error:

@@ -106,7 +106,7 @@ def evaluate(
 def evaluate_many(
     make_env: Callable[[int], TeamEnv], agent: Agent, mode: str, episodes: int, start_seed: int
 ) -> Episodes:
-    """Play so many episodes, `MOST_COPIES` at once; the same numbers on every call.
+    """Play so many episodes, `MOST_COPIES` or the task's `most_copies` at once; the same on every call.
 
     With `EVALUATION_SEED` and the number of episodes of an evaluation, they are that evaluation's.
 
@@ -118,12 +118,16 @@ def evaluate_many(
         start_seed: of the start states and, with the number of the part, of the policy's own noise.
     """
     starts, parts = copy_seeds(start_seed, episodes), []
-    for number, first in enumerate(range(0, episodes, MOST_COPIES)):
-        chosen = starts[first : first + MOST_COPIES]
-        env = make_env(len(chosen))
+    env = make_env(1)
+    most = min(MOST_COPIES, env.most_copies or MOST_COPIES)
+    for number, first in enumerate(range(0, episodes, most)):
+        chosen = starts[first : first + most]
+        if env.num_envs != len(chosen):
+            env.close()
+            env = make_env(len(chosen))
         policy_seed = (start_seed - EVALUATION_SEED + number) % 2**32
         parts.append(evaluate(env, agent, mode, None, chosen, policy_seed))
-        env.close()
+    env.close()
     masks = [part.mask for part in parts if part.mask is not None]
     return Episodes(
         np.concatenate([part.returns for part in parts], 1),

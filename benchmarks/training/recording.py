@@ -59,9 +59,9 @@ class Records:
         """Wall time of the training so far, without the time between a stop and going on."""
         return self._seconds_before + time.perf_counter() - self._began
 
-    def begin(self, device: str) -> None:
-        """Start the records of all runs; what there was of them is removed."""
-        made = provenance(device) | {"stack": str(list(self.seeds))}
+    def begin(self, device: str, versions: Mapping[str, str]) -> None:
+        """Start the records of all runs, with the task's own versions; what there was of them is removed."""
+        made = provenance(device) | {"stack": str(list(self.seeds)), **versions}
         for seed, folder in zip(self.seeds, self.folders, strict=True):
             folder.clear()
             folder.start(run_record(self.cell, seed, self.team) | {"provenance": made})

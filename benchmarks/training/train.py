@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Literal
 
@@ -66,13 +67,14 @@ def train(
         },
         checkpoint_minutes,
     )
-    with stoppable() as stop:
+    with stoppable() as stop, ExitStack() as at_end:
         saved = checkpoints.read(device)
         if saved is None:
             seeds = tuple(seed for seed in seeds if folder_of(cell, seed, results).status != "done")
         if not seeds:
             return "finished"
         training = Training(cell, seeds, results, device)
+        at_end.callback(training.close)
         if saved is None:
             training.begin()
         else:
@@ -83,10 +85,12 @@ def train(
             del saved
         while not training.is_over:
             if stop.is_set or checkpoints.is_due:
+                training.settle()
                 checkpoints.write(training.step, training.state_dict)
             if stop.is_set:
                 return "stopped"
-            training.advance()
+            if not training.is_over:
+                training.advance()
         training.finish()
         checkpoints.remove()
     return "finished"
@@ -116,10 +120,11 @@ class Training:
         self.step, self.next_evaluation = 0, cell.evaluation.every
         self.observation, self.info = np.empty(0), {}
         self.starting = np.ones(self.env.num_envs, bool)
+        self._cuts_short = False
 
     def begin(self) -> None:
         """Start the records and the first episodes."""
-        self.records.begin(self.device)
+        self.records.begin(self.device, self.env.versions())
         streams = [stream for seed in self.seeds for stream in copy_seeds(seed, self.cell.num_envs)]
         self.observation, self.info = self.env.reset(seed=streams)
         self.records.evaluate(0, self.agent, self.arena)
@@ -134,6 +139,7 @@ class Training:
         now, state, mask = self._seen()
         actions = self.policy.act(now, mask, self._stacked(self.starting))
         self.observation, reward, terminated, truncated, self.info = self.env.step(flattened(actions))
+        truncated |= self._cuts_short
         next_observation, next_state, next_mask = self._seen()
         self.agent.observe(
             Transition(
@@ -161,9 +167,24 @@ class Training:
             self.records.evaluate(self.step, self.agent, self.arena)
             self.next_evaluation += self.cell.evaluation.every
 
+    def settle(self) -> None:
+        """Make a checkpoint possible where a task cannot be restored within an episode: between two.
+
+        Plays one step more, after which all episodes are cut short, as by a time limit.
+        """
+        if not self.env.is_restorable and not self.starting.all():
+            self._cuts_short = True
+            self.advance()
+            self._cuts_short = False
+
     def finish(self) -> None:
         """Keep what has been learned, and mark the runs as done."""
         self.records.finish(self.step, self.agent)
+
+    def close(self) -> None:
+        """End what the environments keep running."""
+        self.env.close()
+        self.arena.close()
 
     def state_dict(self) -> dict[str, Any]:
         """All that the rest of the training depends on; it may share memory with the agent."""
@@ -174,6 +195,7 @@ class Training:
             "state": self.info["state"],
             "starting": self.starting,
             "env": self.env.snapshot(),
+            "versions": self.env.versions(),
             "agent": self.agent.state_dict(),
             "policy": self.policy.state_dict(),
             "records": self.records.state_dict(),
@@ -186,12 +208,17 @@ class Training:
             ValueError: the environment or the records cannot be brought there.
         """
         self.step, self.next_evaluation = state["step"], state["next_evaluation"]
+        if state["versions"] != self.env.versions():
+            raise ValueError(f"it was written with {state['versions']}, and here is {self.env.versions()}")
         self.env.restore(state["env"])
-        observation, self.info = self.env.observe()
-        if not np.allclose(observation, state["observation"], rtol=1e-3, atol=1e-3):
-            raise ValueError(f"{self.cell.task} shows something else here after its episodes were restored")
-        self.observation, self.starting = state["observation"], state["starting"]
-        self.info["state"] = state["state"]
+        self.observation, self.info = self.env.observe()
+        if self.env.is_restorable:
+            if not np.allclose(self.observation, state["observation"], rtol=1e-3, atol=1e-3):
+                raise ValueError(
+                    f"{self.cell.task} shows something else here after its episodes were restored"
+                )
+            self.observation, self.info["state"] = state["observation"], state["state"]
+        self.starting = state["starting"]
         self.agent.load_state_dict(state["agent"])
         self.policy.load_state_dict(state["policy"])
         self.records.load_state_dict(state["records"], self.step)

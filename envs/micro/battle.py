@@ -31,8 +31,8 @@ State
     [hit points, x, y, shields, type], zero for the dead, x and y from the middle over 32; then the members'
     last actions, one-hot.
 Metrics
-    ``battle_won``: 1 if the battle has been won; its mean over episodes is the win rate. ``dead_allies`` and
-    ``dead_enemies``: units so far.
+    ``battle_won``: 1 if the battle has been won; its mean over episodes is the win rate, by which results on
+    these tasks are ranked. ``dead_allies`` and ``dead_enemies``: units so far.
 Settings
     ``MicroSettings``. ``micro-v1`` takes any composition.
 Source
@@ -65,6 +65,7 @@ from .settings import MicroSettings
 from .units import kinds_shown, team
 
 METRICS = ("battle_won", "dead_allies", "dead_enemies")
+WON = METRICS[0]
 MAPS = {
     "micro_3m-v1": ("3m", "3m", 60, "band"),
     "micro_8m-v1": ("8m", "8m", 120, "band"),
@@ -132,6 +133,7 @@ class Battle(TeamEnv):
             METRICS,
             unit,
             values,
+            WON,
         )
 
     def get_stats(self) -> dict[str, float]:

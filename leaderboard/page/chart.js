@@ -4,7 +4,7 @@ const charts = new Set();
 
 /**
  * curves: [{agent, place, x: [], mean: [], low: [], high: [], n?: [], seeds?: [[seed, xs, ys], ...]}].
- * options: {label, xLabel, log, withSeeds, lines: [{value, label, dash}], digits, xShow}
+ * options: {label, xLabel, yLabel, yRange, log, withSeeds, lines: [{value, label, dash}], digits, xShow}
  */
 function lineChart(curves, options) {
   const box = h("div", { class: "chart", role: "img", "aria-label": `${options.label}; the table below has its values` });
@@ -66,7 +66,7 @@ function draw(item, curves, options) {
     height: options.height || 320,
     legend: { show: false },
     cursor: { points: { show: false }, y: false },
-    scales: { x: { time: false, distr: options.log ? 3 : 1 } },
+    scales: { x: { time: false, distr: options.log ? 3 : 1 }, ...(options.yRange ? { y: { range: options.yRange } } : {}) },
     series,
     bands,
     axes: [

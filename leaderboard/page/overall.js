@@ -14,24 +14,25 @@ function rankingTable(board) {
       () => [row.agent, `${title} ${estimate(row, name)}`]), ...extra });
   const total = (row) => Object.values(row.runs).reduce((sum, count) => sum + count, 0);
   return sortableTable({
-    caption: `Scores over tasks: 0 is the random policy, 1 each task’s scripted reference. Bars and brackets: ${LEVEL(board)} bootstrap intervals. ≈: the interval overlaps the best one’s.`,
+    caption: `Scores over tasks: ${board.scale}. Bars and brackets: ${LEVEL(board)} bootstrap intervals. ≈: the interval overlaps the best one’s.`,
     name: "ranking",
     rows: board.agents,
     rowClass: (row) => (row.scripted ? "fixed" : ""),
     sort: [1, 1],
     columns: [
       { title: "Agent", value: (row) => row.agent, cell: (row) => [dot(place.get(row.agent)), row.agent,
-        row.mark === "tied" ? h("span", { class: "soft", title: "its interval overlaps the best one’s" }, " ≈", h("span", { class: "unseen" }, " not separated from the best")) : null] },
+        row.mark === "tied" ? h("span", { class: "soft", title: "its interval overlaps the best one’s" }, " ≈", h("span", { class: "unseen" }, " not separated from the best")) : null,
+        row.whole ? null : h("span", { class: "hole narrow" }, `${row.runs.done} of ${total(row)} runs`)] },
       { title: "Rank", num: true, first: "ascending", value: (row) => row.rank, cell: (row) => (isNumber(row.rank)
         ? withTip(h("span", {}, withRange(row.rank, row.rank_low, row.rank_high, exact)), tip(row)) : "–") },
       value("iqm", "IQM"),
       { title: "IQM interval", kind: "interval", head: axisHead(scale), value: (row) => row.iqm, first: "descending",
         cell: (row) => intervalMark(scale, place.get(row.agent), row.iqm, row.iqm_low, row.iqm_high, tip(row)) },
-      { title: "First", num: true, value: (row) => row.first, cell: (row) => percent(row.first) },
-      value("optimality_gap", "Optimality gap", { first: "ascending" }),
-      value("area", "Area"),
-      { title: "Tasks", num: true, value: (row) => row.tasks, cell: (row) => String(row.tasks) },
-      { title: "Runs", num: true, value: (row) => row.runs.done, cell: (row) => [`${row.runs.done}`,
+      { title: "First", num: true, wide: true, value: (row) => row.first, cell: (row) => percent(row.first) },
+      value("optimality_gap", "Optimality gap", { first: "ascending", wide: true }),
+      value("area", "Area", { wide: true }),
+      { title: "Tasks", num: true, wide: true, value: (row) => row.tasks, cell: (row) => String(row.tasks) },
+      { title: "Runs", num: true, wide: true, value: (row) => row.runs.done, cell: (row) => [`${row.runs.done}`,
         row.whole ? null : h("span", { class: "hole", title: "runs are missing, short, failed or not comparable" }, ` of ${total(row)}`)] },
     ],
     detail: (row) => [
@@ -39,6 +40,7 @@ function rankingTable(board) {
         ...AGGREGATES.map(([name, title]) => [title, estimate(row, name)]),
         ["Rank", isNumber(row.rank) ? estimate(row, "rank") : row.unranked ? `none: ${row.unranked}` : "none: it does not learn"],
         ["First", isNumber(row.first) ? `${exact(+(100 * row.first).toFixed(3))}% of resamples` : "–"],
+        ["Tasks", String(row.tasks)],
         ["Runs", Object.entries(row.runs).filter(([, count]) => count).map(([name, count]) => `${count} ${name}`).join(", ")],
         ["Gradient steps a run", isNumber(row.updates) ? exact(Math.round(row.updates)) : "not recorded"],
         ["Wall time a run", duration(row.seconds)],
@@ -51,7 +53,7 @@ function rankingTable(board) {
 function scoresTable(board, rest) {
   const tasks = board.tasks;
   return sortableTable({
-    caption: "Score on every task; darker is higher. A task’s name sorts.",
+    caption: `${board.lead === "Win rate" ? board.lead : "Score"} on every task; darker is higher. A task’s name sorts.`,
     name: "scores",
     rows: board.agents.map((row) => ({ agent: row.agent, scores: rest.scores[row.agent], scripted: row.scripted })),
     rowClass: (row) => (row.scripted ? "fixed" : ""),
@@ -112,7 +114,7 @@ function trends(board, rest) {
   ];
 }
 
-function holesTable(rest) {
+function holesTable(rest, lead) {
   if (!rest.holes.length) return h("p", {}, "None: every run of the table is complete.");
   const rows = rest.holes.map(([task, agent, seed, outcome, step, value, reason]) => ({ task, agent, seed, outcome, step, value, reason }));
   const counts = {};
@@ -126,7 +128,7 @@ function holesTable(rest) {
         { title: "Seed", num: true, first: "ascending", value: (row) => row.seed, cell: (row) => String(row.seed) },
         { title: "Outcome", value: (row) => row.outcome, cell: (row) => row.outcome },
         { title: "Evaluated to step", num: true, value: (row) => row.step, cell: (row) => exact(row.step) },
-        { title: "Return there", num: true, value: (row) => row.value, cell: (row) => fixed(row.value) },
+        { title: `${lead} there`, num: true, value: (row) => row.value, cell: (row) => fixed(row.value) },
         { title: "Reason", cell: (row) => row.reason },
       ] });
       details.append(details.table);
@@ -177,7 +179,7 @@ async function overallView(board, number) {
     scoresTable(board, rest),
     ...(Object.keys(rest.profiles).length ? trends(board, rest) : []),
     h("h2", {}, "Runs that do not count"),
-    holesTable(rest),
+    holesTable(rest, board.lead),
     ...about(board),
   ];
 }

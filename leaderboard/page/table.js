@@ -3,8 +3,9 @@
 /**
  * A table whose columns sort on a click or Enter.
  *
- * columns: {title, key?, value?(row), cell(row), num?, head?, first? "ascending" | "descending", kind?}; with a
- * value a column sorts; rows without a value stay last. detail(row): more about a row, shown on demand.
+ * columns: {title, key?, value?(row), cell(row), num?, head?, first? "ascending" | "descending", kind?, wide?}; with
+ * a value a column sorts; rows without a value stay last; wide columns are left out on a telephone, where detail(row),
+ * more about a row that is shown on demand, has them.
  */
 function sortableTable({ caption, columns, rows, name, detail, rowClass, sort }) {
   const body = h("tbody");
@@ -12,11 +13,11 @@ function sortableTable({ caption, columns, rows, name, detail, rowClass, sort })
     const title = column.value
       ? h("button", { class: "sort", type: "button", onclick: () => sortBy(place) }, column.title)
       : column.title;
-    return h("th", { scope: "col", class: [column.num ? "num" : "", column.kind || ""].join(" ") }, title, column.head || null);
+    return h("th", { scope: "col", class: [column.num ? "num" : "", column.kind || "", column.wide ? "wide" : ""].join(" ") }, title, column.head || null);
   });
   let lines = rows.map((row) => {
     const line = h("tr", { class: rowClass ? rowClass(row) : "", "data-agent": row.agent }, columns.map((column, place) =>
-      h(place ? "td" : "th", { scope: place ? null : "row", class: [column.num ? "num" : "", column.kind || "", place || row.agent.length > 26 ? "" : "short"].join(" ") },
+      h(place ? "td" : "th", { scope: place ? null : "row", class: [column.num ? "num" : "", column.kind || "", column.wide ? "wide" : "", place || row.agent.length > 26 ? "" : "short"].join(" ") },
         column.cell(row))));
     return { row, line, more: null };
   });
@@ -71,7 +72,7 @@ function sortableTable({ caption, columns, rows, name, detail, rowClass, sort })
     }
     return shown;
   };
-  return h("div", {}, h("p", { class: "caption" }, caption), scroll);
+  return h("div", { class: "sheet" }, h("p", { class: "caption" }, caption), scroll);
 }
 
 /** A linear scale with round ticks around all the intervals: percentages of a cell's width. */
@@ -98,7 +99,7 @@ function axisHead(scale) {
 
 function intervalMark(scale, place, point, low, high, tip) {
   const drawn = h("svg", { class: "interval", "aria-hidden": "true" },
-    scale.ticks.map((tick) => h("line", { class: "zero", x1: scale.at(tick), x2: scale.at(tick), y1: "-40%", y2: "140%" })),
+    scale.ticks.map((tick) => h("line", { class: "zero", x1: scale.at(tick), x2: scale.at(tick), y1: "-150%", y2: "250%" })),
     isNumber(low) && isNumber(high) ? h("line", { class: "bar", x1: scale.at(low), x2: scale.at(high), y1: "50%", y2: "50%",
       style: { stroke: colourName(place) } }) : null,
     isNumber(point) ? h("line", { class: "point", x1: scale.at(point), x2: scale.at(point), y1: "12%", y2: "88%", style: { stroke: colourName(place) } }) : null);

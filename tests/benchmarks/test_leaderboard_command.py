@@ -136,3 +136,16 @@ def test_the_check_agrees_until_a_record_changes(results: Path, tmp_path: Path) 
     differing = bench(*options, "--check")
     assert differing.exit_code == 1
     assert "tasks.csv: line" in differing.output
+
+
+def test_the_check_looks_into_the_page_too_and_tells_the_remedy(results: Path, tmp_path: Path) -> None:
+    options = ("--results", results, "--out", tmp_path / "out", "--repetitions", 100)
+    assert bench(*options, "--no-figures", "--html").exit_code == 0
+    assert bench(*options, "--check").exit_code == 0
+    page = tmp_path / "out" / "index.html"
+    page.write_text(page.read_text().replace('"agent":"best"', '"agent":"mine"'))
+    differing = bench(*options, "--check")
+    assert differing.exit_code == 1
+    assert f"{page}: data.boards[0].agents" in differing.output
+    remedy = f"`bench leaderboard --results {results} --out {tmp_path / 'out'} --repetitions 100 --html`"
+    assert f"{remedy} writes them anew" in differing.output

@@ -77,7 +77,7 @@ def test_status_of_nothing_and_of_what_is_none(tmp_path: Path) -> None:
     for command in ("status", "retry"):
         refused = bench(command, "--results", tmp_path / "none")
         assert refused.exit_code != 0
-        assert f"there is no results folder {tmp_path / 'none'}; name another with --results" in refused.output
+        assert f"there is no results folder {tmp_path / 'none'}; name another" in refused.output
     (tmp_path / "none").mkdir()
     shown = bench("status", "--results", tmp_path / "none", "--seeds", "0")
     assert shown.exit_code == 0

@@ -82,9 +82,9 @@ def test_hostile_words_stay_words(board: Leaderboard, tmp_path: Path) -> None:
     tex = (tmp_path / "leaderboard.tex").read_text()
     assert r"\input{/etc" not in tex
     frame = pd.DataFrame({"agent": ["=1+1", "@x", "-y", "fine"], "n": [-1.5, 2, 3, 4]})
-    from coordbench.leaderboard.tables import _csv
+    from coordbench.leaderboard.tables import csv_text
 
-    assert _csv(frame).splitlines()[1:] == ["'=1+1,-1.5", "'@x,2", "'-y,3", "fine,4"]
+    assert csv_text(frame).splitlines()[1:] == ["'=1+1,-1.5", "'@x,2", "'-y,3", "fine,4"]
 
 
 def test_figures_are_whole_repeatable_and_say_how_they_were_made(board: Leaderboard, tmp_path: Path) -> None:

@@ -203,6 +203,24 @@ def test_a_telephone_scrolls_only_downwards(shown: Browser, url: str) -> None:
     shown.open(url)
 
 
+@pytest.mark.parametrize("width", [1280, 1200, 1000, 390])
+def test_rankings_fit_from_a_telephone_to_a_desk(shown: Browser, url: str, width: int) -> None:
+    is_small = width < 600
+    for place, table in (("", ".ranking"), (f"#task={HUNT}", ".returns")):
+        shown.open(url + place, width=width, height=800)
+        beyond = "(t => t.scrollWidth - t.clientWidth)(document.querySelector('{}').parentNode)"
+        assert shown.eval(beyond.format(table)) == 0
+        assert shown.eval("document.documentElement.scrollWidth") == width
+        columns = f"[...document.querySelectorAll('{table} thead th')].filter(t => t.offsetWidth).length"
+        assert (shown.eval(columns) == 4 - (place != "")) is is_small
+    shown.open(url, width=width, height=800)
+    lacking = shown.eval("document.querySelector('tr[data-agent=gamma] .narrow').offsetWidth > 0")
+    assert lacking is is_small  # what its missing column would say
+    shown.click('.ranking tr[data-agent="alpha"] button.more')
+    assert "Optimality gap" in shown.eval("document.querySelector('.ranking tr.detail').textContent")
+    shown.open(url)
+
+
 def test_csv_files_come_out_of_the_page(shown: Browser) -> None:
     text = shown.eval("unpackText('csv-0-leaderboard.csv')")
     assert text.startswith("agent,agent_id,suite,")

@@ -1,0 +1,1 @@
+"""SMAC and SMACv2 themselves, for those who have StarCraft II."""
