@@ -12,6 +12,7 @@ missing, ranks and corrections depend on the other rows.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -121,9 +122,11 @@ def leaderboard(runs: Sequence[Run], references: ReferenceScores, bootstrap: Boo
     agent_rows: list[Row] = []
     rows: dict[tuple[str, str], Row] = {}
     drawn = {}
-    for name in names:
-        mine = {task: expected[task, name] for task in tasks}
-        found, drawn[name], numbers = agent_row(mine, scored, bootstrap)
+    runs_of = {name: {task: expected[task, name] for task in tasks} for name in names}
+    with ThreadPoolExecutor(bootstrap.threads) as pool:
+        made = list(pool.map(lambda name: agent_row(runs_of[name], scored, bootstrap), names))
+    for name, (found, drawn[name], numbers) in zip(names, made, strict=True):
+        mine = runs_of[name]
         agent_rows.append({"agent": name, "agent_id": ids[name], **about, **found})
         on_tasks = task_rows(mine, {task: metas.get((task, name)) for task in tasks}, scored, numbers)
         for task, row in on_tasks.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -45,6 +46,11 @@ class Bootstrap:
     repetitions: int = REPETITIONS
     confidence: float = CONFIDENCE
     method: Method = "stratified"
+
+    @property
+    def threads(self) -> int:
+        """Agents resampled at once; a single one by rliable, which draws from one generator for all."""
+        return 1 if self.method == "rliable" else min(4, os.cpu_count() or 1)
 
     @property
     def for_pairs(self) -> int:

@@ -12,11 +12,15 @@ import torch
 from torch import Generator, Tensor
 
 from ...envs.base import TeamSpec
-from ..networks.blocks import BLOCK
+from ..networks.blocks import linear
 from ..networks.flat import FlatNetwork
 from ..networks.sequences import SequenceMLP
+from ..networks.stacked import bmm
 from ..recurrent.stochastic import taken
-from .categorical import distribution_of, masked, one_hot
+from .categorical import log_probability_of, masked, one_hot
+
+_TABLE_STEPS = 2
+"""Steps whose tables of log q are made at once: they are large."""
 
 
 class SequencePredictor:
@@ -63,7 +67,7 @@ class SequencePredictor:
         source = self.parts["source"](own) + self.parts["action"](one_hot(action, self.actions))
         first = source.index_select(3, self.source) + self.parts["target"](own).index_select(3, self.target)
         logits = self.parts["rest"](torch.relu(first))
-        _, log_q = distribution_of(masked(logits, mask.index_select(3, self.target)))
+        log_q = log_probability_of(masked(logits, mask.index_select(3, self.target)))
         return -taken(log_q, action.index_select(3, self.target))
 
     @torch.no_grad()
@@ -79,30 +83,50 @@ class SequencePredictor:
             Sums over j != i of E log q(a_j | a, o_i, o_j) and of E log q(a | a_j, o_j, o_i), a_j ~ pi_j;
             (S, K, B, N, n) both.
         """
-        given = [x.split(BLOCK, 1) for x in (observation, probability, mask)]  # the tables are large
-        parts = [self._gains(*block) for block in zip(*given, strict=True)]
-        to_others, of_own = (torch.cat(kind, 1) for kind in zip(*parts, strict=True))
+        given = (self.first_layer(observation), probability, mask)
+        blocks = zip(*(x.split(_TABLE_STEPS, 1) for x in given), strict=True)
+        to_others, of_own = (
+            torch.cat(kind, 1) for kind in zip(*(self._gains(*b) for b in blocks), strict=True)
+        )
         return to_others, of_own
 
-    def _gains(self, observation: Tensor, probability: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        log_q = self.table(observation, mask)
+    def _gains(self, first: Tensor, probability: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        log_q = self.table(first, mask)
         others = probability.index_select(3, self.target)  # pi_j of the pair (i, j)
         to_others = (log_q * others[..., None, :]).sum(-1)
-        back = log_q.index_select(3, self.reversed)  # of the pair (j, i): a_j, then a
-        of_own = (back * others[..., None]).sum(-2)
-        return self._summed(to_others), self._summed(of_own)
+        own = probability.index_select(3, self.source)
+        to_target = (log_q * own[..., None]).sum(-2)
+        return self._summed(to_others), self._summed(to_target.index_select(3, self.reversed))
 
-    def table(self, observation: Tensor, mask: Tensor) -> Tensor:
-        """Log q(a_j | a_i, o_i, o_j), (S, K, B, pairs, n, n), of all a_i, a_j; 0 where a_j is forbidden."""
-        own, n = self._with_identities(observation), self.actions
+    def first_layer(self, observation: Tensor) -> Tensor:
+        """What pairs' observations (S, K, B, N, obs) give to q's first layer, (S, K, B, pairs, hidden)."""
+        own = self._with_identities(observation)
         source = self.parts["source"].frozen(own).index_select(3, self.source)
-        target = self.parts["target"].frozen(own).index_select(3, self.target)
-        options = torch.eye(n, device=observation.device).expand(observation.shape[0], 1, 1, n, n)
-        tried = self.parts["action"].frozen(options)  # (S, 1, 1, n, hidden)
-        first = (source + target)[..., None, :] + tried[:, :, :, None]
-        logits = self.parts["rest"].frozen(torch.relu(first).flatten(3, 4)).unflatten(3, (-1, n))
-        allowed = mask.index_select(3, self.target)[..., None, :].expand_as(logits)
-        return distribution_of(masked(logits, allowed))[1]
+        return source.add_(self.parts["target"].frozen(own).index_select(3, self.target))
+
+    def table(self, first: Tensor, mask: Tensor) -> Tensor:
+        """Log q(a_j | a_i, o_i, o_j), (S, K, B, pairs, n, n), of all a_i, a_j; 0 where a_j is forbidden.
+
+        In memory a_j and a_i come before steps, episodes and pairs: softmax, masks and sums then take many
+        rows at once.
+
+        Args:
+            first: (S, K, B, pairs, hidden), of `first_layer`.
+            mask: (S, K, B, N, n) bool.
+        """
+        n = self.actions
+        options = torch.eye(n, device=first.device).expand(len(first), 1, n, n)
+        tried = self.parts["action"].frozen(options)  # (S, 1, n, hidden)
+        own = (first.flatten(1, 3)[:, None] + tried[:, 0, :, None]).relu_()  # (S, n of a_i, rows, hidden)
+        between, between_bias, last, last_bias = self.parts["rest"].fixed()
+        hidden = linear(own.flatten(1, 2)[:, None], between, between_bias)[:, 0].relu_()
+        logits = bmm(last, hidden.transpose(1, 2)).add_(
+            last_bias[..., None]
+        )  # (S, n of a_j, n of a_i * rows)
+        allowed = mask.index_select(3, self.target).flatten(1, 3).transpose(1, 2).contiguous()[:, :, None]
+        log_q = torch.log_softmax(torch.where(allowed, logits.unflatten(2, (n, -1)), -torch.inf), 1)
+        log_q = torch.where(allowed, log_q, 0.0).unflatten(3, first.shape[1:4])
+        return log_q.permute(0, 3, 4, 5, 2, 1)
 
     def _summed(self, of_pairs: Tensor) -> Tensor:
         """Sums (S, K, B, N, n) over j of what belongs to pairs (i, j)."""

@@ -3,6 +3,8 @@
 In a sequence row t + 1 is the true successor of row t wherever `filled` is 1 at t: the observation after the
 last step of an episode stands there too, in a row without action. Padding holds zeros, is never filled and
 allows every action, so that no softmax over it is undefined; no loss may count it.
+
+A sequence may hold several episodes one after another, `starting` says where they begin: see `lanes.py`.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from ...envs.base import TeamSpec
 from ..base import Transition
 from ..networks.blocks import padded_length
 from ..streams import Streams
+from .lanes import EPISODES_A_LANE, laid_out, n_lanes
 
 
 class Sequences(NamedTuple):
@@ -32,7 +35,7 @@ class Sequences(NamedTuple):
     starting: Tensor | None = None  # (S, K, B) bool: episodes begin here; None: at the first row only
     carried: Tensor | None = None  # (S, B, N, hidden), recurrent states before the first row; None: zero
     before: Tensor | None = None  # (S, B, N) int64, the actions before the first row, -1: none
-    extra: Mapping[str, Tensor] = {}  # (S, B, ...), what belongs to a whole sequence
+    extra: Mapping[str, Tensor] = {}  # (S, K or 1, B, ...), what belongs to the episode that a row is of
 
 
 def row_types(team: TeamSpec) -> dict[str, tuple[tuple[int, ...], torch.dtype]]:
@@ -107,6 +110,11 @@ class EpisodeReplay:
         }
 
     @property
+    def longest(self) -> int:
+        """No batch has more rows in time."""
+        return EPISODES_A_LANE * self.length
+
+    @property
     def is_ready(self) -> bool:
         """Whether every copy has come to the end of an episode, however long: the same for all seeds."""
         return self.n_rounds >= self.team.horizon
@@ -147,35 +155,45 @@ class EpisodeReplay:
         self.position[seed, copy] = 0
         self.n_episodes += over.sum(1)
 
-    def sample(self, size: int, streams: Streams) -> Sequences:
+    def sample(self, size: int, streams: Streams, least_lanes: int = 1) -> Sequences:
         """`size` episodes a seed, uniformly with replacement, from the stream "replay".
 
-        PyMARL draws without replacement. A seed without any episode gets padding alone.
+        They are laid in B = `n_lanes(size, least_lanes)` sequences. PyMARL draws without replacement. A seed
+        without any episode gets padding alone.
         """
         kept = self.n_episodes.clamp(max=self.capacity)[:, None]
         place = (streams.uniform("replay", size, low=0) * kept).long().minimum(kept - 1).clamp(min=0)
-        return self._batch(place, kept.expand_as(place) > 0)
+        return self._batch(place, kept.expand_as(place) > 0, least_lanes)
 
-    def latest(self, size: int) -> Sequences:
-        """The last `size` episodes of each seed, the newest first; padding where there are fewer."""
+    def latest(self, size: int, least_lanes: int = 1) -> Sequences:
+        """The last `size` episodes of each seed, laid as by `sample`; padding where there are fewer."""
         age = torch.arange(size, device=self.device)
         there = age < self.n_episodes[:, None].clamp(max=self.capacity)
-        return self._batch((self.n_episodes[:, None] - 1 - age) % self.capacity, there)
+        return self._batch((self.n_episodes[:, None] - 1 - age) % self.capacity, there, least_lanes)
 
-    def _batch(self, place: Tensor, there: Tensor) -> Sequences:
-        at = (place + torch.arange(self.n_seeds, device=self.device)[:, None] * self.capacity).flatten()
-        steps = self.steps.flatten()[at].view(place.shape) * there
-        length = padded_length(int(steps.max()) + 1)
-        time = torch.arange(length, device=self.device)[:, None]
-        valid = (time <= steps[:, None]) & there[:, None]
-        rows = {}
-        for name, memory in self.rows.items():
-            chosen = memory.flatten(0, 1)[:, :length].index_select(0, at)
-            chosen = chosen.unflatten(0, place.shape).transpose(1, 2).contiguous()
-            empty = ~valid.view(*valid.shape, *(1,) * (chosen.dim() - 3))
-            rows[name] = chosen if there.all() else chosen.masked_fill_(empty, 0)
-        extra = {name: m.flatten(0, 1)[at].unflatten(0, place.shape) for name, m in self.extra.items()}
-        return batch_of(rows, time < steps[:, None], valid, extra=extra)
+    def _batch(self, place: Tensor, there: Tensor, least_lanes: int) -> Sequences:
+        """Episodes at places (S, size) of the memory, those that are `there` (S, size)."""
+        at = place + torch.arange(self.n_seeds, device=self.device)[:, None] * self.capacity
+        steps = self.steps.flatten()
+        episode, time, valid = laid_out((steps[at] + 1) * there, n_lanes(place.shape[1], least_lanes))
+        of = at.gather(1, episode.flatten(1)).view_as(episode)
+        source = (of * self.length + time).flatten()
+
+        def blank(chosen: Tensor) -> Tensor:
+            """Zeros at padding."""
+            return chosen.masked_fill_(~valid.view(*of.shape, *(1,) * (chosen.dim() - 3)), 0)
+
+        rows = {
+            name: blank(memory.flatten(0, 2).index_select(0, source).unflatten(0, of.shape))
+            for name, memory in self.rows.items()
+        }
+        return batch_of(
+            rows,
+            valid & (time < steps[of]),
+            valid,
+            starting=valid & (time == 0),
+            extra={name: blank(memory.flatten(0, 1)[of]) for name, memory in self.extra.items()},
+        )
 
     def state_dict(self) -> dict[str, Any]:
         """The filled part of the memory, the episodes in progress and the counters."""

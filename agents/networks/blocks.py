@@ -76,8 +76,9 @@ class _Linear(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:  # type: ignore[override]
         ctx.save_for_backward(x, weight)
         blocks = _blocks(x)
-        y = bmm(blocks, _repeated(weight, len(blocks) // len(weight)).transpose(1, 2))
-        y = y.view(*x.shape[:-1], weight.shape[1])
+        y = x.new_empty(*x.shape[:-1], weight.shape[1])
+        weights = _repeated(weight, len(blocks) // len(weight)).transpose(1, 2)
+        bmm(blocks, weights, out=y.view(*blocks.shape[:2], -1))
         return y if bias is None else y.add_(bias[:, None, None])
 
     @staticmethod

@@ -13,7 +13,7 @@ from typing import Self
 import torch
 from torch import Generator, Tensor
 
-from ..distributions.categorical import masked, one_hot
+from ..distributions.categorical import log_softmax, masked, one_hot
 from .flat import FlatNetwork
 from .sequences import SequenceMLP
 
@@ -128,8 +128,8 @@ def soft_value(values: Tensor, mask: Tensor | None, temperature: float) -> Tenso
         temperature: above 0.
     """
     scaled = masked(values.detach() / temperature, mask)
-    # log_softmax goes row by row, so that its bits do not depend on what else is in the tensor.
-    return temperature * (scaled.amax(-1) - torch.log_softmax(scaled, -1).amax(-1))
+    # log_softmax's bits do not depend on what else is in the tensor; those of exp and log would.
+    return temperature * (scaled.amax(-1) - log_softmax(scaled).amax(-1))
 
 
 def sigmoid(x: Tensor) -> Tensor:

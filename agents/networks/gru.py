@@ -2,9 +2,9 @@
 
 Equations as torch.nn.GRU: with a = relu(W1 x + b1) the gates r and z are sigmoids of (W a + b) + U h, and
 n = tanh((W a + b) + r (U h + c)), h' = n + z (h - n). Steps are taken in blocks (see `blocks.py`): what does
-not depend on h is computed for a block, then its steps one by one, so that a block stays in the processor's
-cache. Gradients of weights are added up from the last block to the first; those of padding, which come first,
-are exactly zero.
+not depend on h is computed for a block, then its steps one by one (`gru_steps.py`), so that a block stays in
+the processor's cache. Gradients of weights are added up from the last block to the first; those of padding,
+which come first, are exactly zero.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from .blocks import BLOCK
+from .gru_steps import backward_step, forward_step
 from .stacked import bmm
 
 
@@ -38,8 +39,10 @@ def hidden_states(x: Tensor, weights: Weights, start: Tensor, kept: Tensor | Non
         x: (G, K, R, in), K a multiple of BLOCK or less than it.
         weights: of the G networks.
         start: (G, R, H), the states before.
-        kept: (G, K, R, 1), 1 or 0: what remains of the state before each step; all of it if None.
+        kept: (G, K, R), 1 or 0: what remains of the state before each step; all of it if None.
     """
+    kept = x.new_ones(x.shape[:3]) if kept is None else kept
+    kept = torch.cat([kept, torch.ones_like(kept[:, :1])], 1)
     return _States.apply(x, start, kept, *weights)  # type: ignore[return-value]
 
 
@@ -47,53 +50,36 @@ class _Block(NamedTuple):
     """What the backward pass needs of a block, (G, steps, R, ...)."""
 
     inner: Tensor  # a
-    gates: Tensor  # r and z
-    new: Tensor  # n
+    gates: Tensor  # r, z, n
     told: Tensor  # U h + c of n
+    entered: Tensor  # h
 
 
 class _States(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, start: Tensor, kept: Tensor | None, *parameters: Tensor) -> Tensor:  # type: ignore[override]
-        weights = Weights(*parameters)
+    def forward(ctx: Any, x: Tensor, start: Tensor, kept: Tensor, *parameters: Tensor) -> Tensor:  # type: ignore[override]
+        weights = Weights(*(parameter.detach() for parameter in parameters))
         learning = any(ctx.needs_input_grad)
-        groups, steps, rows, _ = x.shape
-        states = x.new_empty(groups, steps, rows, start.shape[-1])
-        saved: list[Tensor] = []
-        h, room = start, None
-        for begin, end in _spans(steps):
-            if room is None or learning:
-                room = _room(x[:, begin:end], start.shape[-1])
-            h = _forward(x[:, begin:end], weights, h, kept, states, begin, room)
-            if learning:
-                saved += room
-        ctx.save_for_backward(x, start, kept, states, *parameters, *saved)
-        return states
+        states, saved = [], []
+        h = start * kept[:, 0, :, None]
+        for begin, end in _spans(x.shape[1]):
+            after, block = _forward(x[:, begin:end], weights, h, kept[:, begin + 1 : end + 1], learning)
+            states.append(after)
+            saved += block if learning else ()
+        ctx.save_for_backward(x, kept, *parameters, *saved)
+        return torch.cat(states, 1)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
-        x, start, kept, states, *rest = ctx.saved_tensors
-        weights, saved = Weights(*rest[:6]), rest[6:]
+        x, kept, *rest = ctx.saved_tensors
+        weights, saved = Weights(*(parameter.detach() for parameter in rest[:6])), rest[6:]
         sums = Weights(*(torch.zeros_like(weight) for weight in weights))
-        later = torch.zeros_like(start)
+        flow = _Flow(weights, sums, grad[:, 0])
         for k, (begin, end) in reversed(list(enumerate(_spans(x.shape[1])))):
             block = _Block(*saved[4 * k : 4 * k + 4])
-            before = torch.cat(
-                [start[:, None] if k == 0 else states[:, begin - 1 : begin], states[:, begin : end - 1]], 1
-            )
-            if kept is not None:
-                before = before * kept[:, begin:end]
-            later = _backward(
-                grad[:, begin:end],
-                x[:, begin:end],
-                block,
-                before,
-                weights,
-                sums,
-                later,
-                None if kept is None else kept[:, begin:end],
-            )
+            after = kept[:, begin + 1 : end + 1]
+            flow.through(block, x[:, begin:end], after, grad[:, begin:end])
         return None, None, None, *sums
 
 
@@ -103,80 +89,84 @@ def _spans(steps: int) -> Iterator[tuple[int, int]]:
     return ((begin, begin + block) for begin in range(0, steps, block))
 
 
-def _room(x: Tensor, size: int) -> _Block:
-    return _Block(*(x.new_empty(*x.shape[:-1], width) for width in (size, 2 * size, size, size)))
-
-
-def _linear(x: Tensor, weight: Tensor, bias: Tensor, out: Tensor | None = None) -> Tensor:
-    """Every row of (G, steps, R, in) through its group's layer."""
-    y = bmm(
-        x.reshape(len(x), -1, x.shape[-1]), weight.transpose(1, 2), None if out is None else out.flatten(1, 2)
-    )
-    return y.add_(bias[:, None]).view(*x.shape[:-1], -1)
+def _linear(x: Tensor, weight: Tensor) -> Tensor:
+    """Every row of (G, steps, R, in) through its group's matrix."""
+    return bmm(_rows(x), weight.transpose(1, 2)).view(*x.shape[:-1], -1)
 
 
 def _forward(
-    x: Tensor, weights: Weights, h: Tensor, kept: Tensor | None, states: Tensor, begin: int, room: _Block
-) -> Tensor:
-    """The steps of a block: fills `states` from `begin` on and `room`; the last states (G, R, H)."""
-    size = h.shape[-1]
-    gates = _linear(
-        _linear(x, weights.first, weights.first_bias, room.inner).relu_(), weights.inward, weights.inward_bias
-    )
-    onward, bias = weights.onward.transpose(1, 2), weights.new_bias[:, None]
+    x: Tensor, weights: Weights, h: Tensor, kept: Tensor, learning: bool
+) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """States after each of a block's steps, and its `_Block`; h (G, R, H) becomes what remains at its end."""
+    inner = _linear(x, weights.first).add_(weights.first_bias[:, None, None]).relu_()
+    gates = _linear(inner, weights.inward)
+    after, told = x.new_empty(2, *inner.shape)
+    onward, entered = weights.onward.transpose(1, 2), []
     for t in range(x.shape[1]):
-        if kept is not None:
-            h = h * kept[:, begin + t]
-        told = bmm(h, onward)
-        rz = torch.add(gates[:, t, :, : 2 * size], told[..., : 2 * size], out=room.gates[:, t]).sigmoid_()
-        c = torch.add(told[..., 2 * size :], bias, out=room.told[:, t])
-        n = torch.addcmul(gates[:, t, :, 2 * size :], rz[..., :size], c, out=room.new[:, t]).tanh_()
-        h = torch.addcmul(n, rz[..., size:], h - n).contiguous()
-        states[:, begin + t] = h
-    return h
+        if learning:
+            entered.append(h.clone())
+        forward_step(
+            t,
+            gates,
+            told,
+            bmm(h, onward),
+            weights.inward_bias,
+            weights.new_bias,
+            h,
+            kept[:, t].contiguous(),
+            after,
+        )
+    return after, _Block(inner, gates, told, torch.stack(entered, 1)) if learning else ()
 
 
-def _backward(
-    grad: Tensor,
-    x: Tensor,
-    block: _Block,
-    before: Tensor,
-    weights: Weights,
-    sums: Weights,
-    later: Tensor,
-    kept: Tensor | None,
-) -> Tensor:
-    """Adds a block's gradients to `sums`; from the gradient `later` of its last states to that before it."""
-    size = before.shape[-1]
-    gates_grad = x.new_empty(*x.shape[:-1], 3 * size)
-    told_grad = torch.empty_like(gates_grad)
-    one = torch.ones((), dtype=x.dtype, device=x.device)
-    for t in reversed(range(x.shape[1])):
-        r, z, n = block.gates[:, t, :, :size], block.gates[:, t, :, size:], block.new[:, t]
-        out, told = gates_grad[:, t], told_grad[:, t]
-        g = grad[:, t] + later
-        turned = g * z
-        slope = torch.addcmul(one, n, n, value=-1)
-        through = torch.mul(g - turned, slope, out=out[..., 2 * size :])
-        torch.mul(through * block.told[:, t], r, out=out[..., :size]).mul_(1 - r)
-        torch.mul(before[:, t] - n, turned, out=out[..., size : 2 * size]).mul_(1 - z)
-        told[..., : 2 * size] = out[..., : 2 * size]
-        torch.mul(through, r, out=told[..., 2 * size :])
-        later = torch.add(bmm(told.contiguous(), weights.onward), turned)
-        if kept is not None:
-            later = later * kept[:, t]
-    inner_grad = bmm(_rows(gates_grad), weights.inward)
-    torch.ops.aten.threshold_backward.grad_input(inner_grad, _rows(block.inner), 0, grad_input=inner_grad)
-    for weight, bias, g, entered in (
-        (sums.first, sums.first_bias, inner_grad, x),
-        (sums.inward, sums.inward_bias, _rows(gates_grad), block.inner),
-        (sums.onward, None, _rows(told_grad), before),
-    ):
-        weight += bmm(g.transpose(1, 2), _rows(entered))
-        if bias is not None:
-            bias += g.sum(1)
-    sums.new_bias.add_(_rows(told_grad[..., 2 * size :]).sum(1))
-    return later
+class _Flow:
+    """Gradients on their way from the last block to the first.
+
+    Args:
+        weights: of the networks.
+        sums: what gradients of weights are added to.
+        like: (G, R, H).
+    """
+
+    def __init__(self, weights: Weights, sums: Weights, like: Tensor) -> None:
+        self.weights, self.sums = weights, sums
+        self.later = torch.zeros_like(
+            like
+        )  # of what remained of the last state, through the next step's gates
+        self.turned = torch.zeros_like(like)  # past them
+        self.now = like.new_empty(*like.shape[:2], 3 * like.shape[2])
+        self.room: tuple[Tensor, Tensor] | None = None
+
+    def through(self, block: _Block, x: Tensor, kept: Tensor, grad: Tensor) -> None:
+        """Go through a block.
+
+        Args:
+            block: of the forward pass.
+            x: (G, steps, R, in).
+            kept: (G, steps, R), what remained of its states.
+            grad: (G, steps, R, H), of its states, but for what flows through later ones.
+        """
+        sums, grad = self.sums, grad.contiguous()
+        if self.room is None:
+            self.room = torch.empty_like(block.gates), torch.empty_like(block.gates)
+        gates_grad, onward_grad = self.room
+        for t in reversed(range(x.shape[1])):
+            remained = kept[:, t].contiguous()
+            backward_step(
+                t, grad, *block[1:], remained, self.later, self.turned, gates_grad, onward_grad, self.now
+            )
+            self.later = bmm(self.now, self.weights.onward)
+        inner_grad = bmm(_rows(gates_grad), self.weights.inward)
+        torch.ops.aten.threshold_backward.grad_input(inner_grad, _rows(block.inner), 0, grad_input=inner_grad)
+        for weight, g, entered in (
+            (sums.first, inner_grad, x),
+            (sums.inward, _rows(gates_grad), block.inner),
+            (sums.onward, _rows(onward_grad), block.entered),
+        ):
+            weight += bmm(g.transpose(1, 2), _rows(entered))
+        sums.first_bias.add_(inner_grad.sum(1))
+        sums.inward_bias.add_(_rows(gates_grad).sum(1))
+        sums.new_bias.add_(onward_grad[..., 2 * grad.shape[-1] :].sum((1, 2)))
 
 
 def _rows(x: Tensor) -> Tensor:

@@ -105,7 +105,7 @@ class SequenceMLP(SequenceNetwork):
         h = self.grouped(x)
         for first in range(0, len(parameters), self.each):
             h = linear(h, *parameters[first : first + self.each])
-            h = torch.relu(h) if first + self.each < len(parameters) else h
+            h = h.relu_() if first + self.each < len(parameters) else h
         return self.ungrouped(h, x)
 
 
@@ -173,9 +173,9 @@ class RecurrentTrunk(SequenceNetwork):
         return self.ungrouped(states[:, :, :n_rows], x)
 
     def _kept(self, anew: Tensor, like: Tensor, lack: int) -> Tensor:
-        """What remains of the state before each step, 1 or 0, (S * members, K, rows, 1)."""
+        """What remains of the state before each step, 1 or 0, (S * members, K, rows)."""
         members = (~anew)[..., None, None].expand(*like.shape[:-1], 1).to(like.dtype)
-        return torch.nn.functional.pad(self.grouped(members), (0, 0, 0, lack))
+        return torch.nn.functional.pad(self.grouped(members)[..., 0], (0, lack))
 
 
 def _rows_unit(hidden: int) -> int:

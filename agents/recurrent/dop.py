@@ -12,9 +12,8 @@ Deviations:
   and one time step, and so makes as many steps as the longest episode has, under fixed targets; its 600 of
   these between copies into the targets are a handful of batches. Here targets are fixed for `critic_steps`
   steps, and `target_interval` counts batches.
-- The critics' on-policy episodes are the latest, as the policies' are; the source takes half of its last 32.
-  They and the replayed ones are weighed by how many episodes they are, not steps.
-  Where its ring of episodes has just begun anew, it also trains policies on episodes drawn from all of them.
+- The critics' on-policy episodes are the latest, as the policies' are, weighed against replayed ones by their
+  numbers; the source takes half of its last 32. After its ring has begun anew, policies train on any of it.
 - Epsilon's floor is part of the policies, in acting and losses, as in the source; masks come before the
   softmax, unless preset "published" is chosen.
 - `bias` adds the paper's b(s), which the source leaves out.
@@ -149,6 +148,11 @@ class DOP(StochasticMembers, EpisodeReplayAgent):
         """Copy critics and mixer into their targets."""
         copy_into_targets(self.networks())
 
+    @property
+    def least_lanes(self) -> int:
+        """One for each of the critics' steps."""
+        return self.config.critic_steps
+
     def policies(self, batch: Sequences) -> Tensor:
         """Probabilities with epsilon's floor, (S, K, B, N, n)."""
         return policy_probabilities(self.logits(batch), batch.mask, self.epsilon, self.config.mask_first)
@@ -214,7 +218,7 @@ class DOP(StochasticMembers, EpisodeReplayAgent):
 
     def learn(self, batch: Sequences) -> dict[str, Tensor]:
         """Steps of the critics on the latest and on replayed episodes, then one of the policies."""
-        return self.learn_from(self.replay.latest(self.config.on_batch_size), batch)
+        return self.learn_from(self.replay.latest(self.config.on_batch_size, self.least_lanes), batch)
 
     def learn_from(self, latest: Sequences, replayed: Sequences) -> dict[str, Tensor]:
         """`learn` from the latest and from replayed episodes."""
@@ -223,8 +227,8 @@ class DOP(StochasticMembers, EpisodeReplayAgent):
             of_replayed = self.policies(replayed)
         target = self.on_policy_targets(latest, probability.detach())
         replayed_target = self.off_policy_targets(replayed, of_replayed)
-        steps, critic_losses = self.config.critic_steps, []
-        weight = latest.filled.shape[2] / (latest.filled.shape[2] + replayed.filled.shape[2])
+        c, critic_losses = self.config, []
+        steps, weight = c.critic_steps, c.on_batch_size / (c.on_batch_size + c.batch_size)
         for k in range(steps):
             on = self.critic_loss(share(latest, k, steps), target[:, :, k::steps])
             off = self.critic_loss(share(replayed, k, steps), replayed_target[:, :, k::steps])
@@ -241,6 +245,6 @@ class DOP(StochasticMembers, EpisodeReplayAgent):
 
 
 def share(batch: Sequences, first: int, every: int) -> Sequences:
-    """Of a batch of whole episodes the `first` and each `every`-th after it."""
+    """Of a batch of whole episodes the `first` sequence and each `every`-th after it, for the critics."""
     rows = {name: getattr(batch, name)[:, :, first::every] for name in Sequences._fields[:7]}
-    return batch._replace(**rows, extra={})
+    return batch._replace(**rows, starting=None, extra={})

@@ -38,6 +38,11 @@ class EpisodeReplayAgent(RecurrentAgent):
             team, len(self.seeds), config.buffer_size, self.device, self.further_rows()
         )
 
+    @property
+    def least_lanes(self) -> int:
+        """Sequences that batches must be laid in, at least."""
+        return 1
+
     @abstractmethod
     def learn(self, batch: Sequences) -> dict[str, Tensor]:
         """One gradient step; metrics of shape (S,)."""
@@ -69,7 +74,7 @@ class EpisodeReplayAgent(RecurrentAgent):
             return {}
         metrics = []
         for _ in range(due):
-            metrics.append(self.learn(self.replay.sample(c.batch_size, self.streams)))
+            metrics.append(self.learn(self.replay.sample(c.batch_size, self.streams, self.least_lanes)))
             self._n_updates += 1
             if self._n_updates % c.target_interval == 0:
                 self.retarget()

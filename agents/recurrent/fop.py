@@ -175,7 +175,7 @@ class FOP(StochasticMembers, EpisodeReplayAgent):
 
     def length_of(self, batch: Sequences) -> int:
         """Steps to draw random numbers for: the same however long the batch's episodes are."""
-        return max(batch.filled.shape[1], self.replay.length)
+        return max(batch.filled.shape[1], self.replay.longest)
 
     def draws_along(self, batch: Sequences, name: str, *shape: int) -> Tensor:
         """Uniform numbers (S, K, B, *shape) along sequences."""

@@ -36,7 +36,7 @@ class LatentActing(RecurrentPolicy):
         """Members' values (S, E, N, n) under the present z."""
         assert self.episode.value is not None
         parts = self.agent.outputs(hidden[:, None])
-        return self.agent.values_under(parts, self.episode.value)[:, 0]
+        return self.agent.values_under(parts, self.episode.value[:, None])[:, 0]
 
     def state_dict(self) -> dict[str, Any]:
         """The recurrent state, and z."""

@@ -143,15 +143,15 @@ class MAVEN(QMIX):
         return {"latent": ()} if self.latent_size else {}
 
     def values_under(self, parts: Tensor, z: Tensor) -> Tensor:
-        """W(z, member) h, (S, K, B, N, n), from the head's outputs and z (S, B) int64."""
+        """W(z, member) h, (S, K, B, N, n), from the head's outputs and z (S, K or 1, B) int64."""
         k, n = self.latent_size, self.team.action_size
         parts = parts.unflatten(-1, (-1, n))  # (S, K, B, N, values + members + 1, n)
-        index = z[:, None, :, None, None, None].expand(*parts.shape[:4], 1, n)
+        index = z[..., None, None, None].expand(*parts.shape[:4], 1, n)
         own = parts[..., k:-1, :].diagonal(dim1=3, dim2=4).movedim(-1, 3)
         return parts[..., :k, :].gather(-2, index)[..., 0, :] + own + parts[..., -1, :]
 
     def latent_of(self, batch: Sequences) -> Tensor:
-        """Z of each episode, (S, B) int64."""
+        """Z of each row's episode, (S, K or 1, B) int64."""
         return batch.extra["latent"].long()
 
     def values_of(self, output: Tensor, batch: Sequences) -> Tensor:
@@ -162,7 +162,7 @@ class MAVEN(QMIX):
         """States and z."""
         if not self.latent_size:
             return batch.state
-        z = one_hot(self.latent_of(batch), self.latent_size)[:, None]
+        z = one_hot(self.latent_of(batch), self.latent_size)
         return torch.cat([batch.state, z.expand(*batch.state.shape[:-1], -1)], -1)
 
     def log_q(self, batch: Sequences, values: Tensor) -> Tensor:
@@ -177,13 +177,13 @@ class MAVEN(QMIX):
             return super().learn(batch)
         values, z = self.action_values(batch), self.latent_of(batch)
         log_q = self.log_q(batch, values)
-        right = log_q.gather(-1, z[:, None, :, None].expand(*log_q.shape[:-1], 1))[..., 0]
+        right = log_q.gather(-1, z[..., None].expand(*log_q.shape[:-1], 1))[..., 0]
         paid = batch
         if self.config.intrinsic_coef > 0:
             bonus = right.detach() + log(self.latent_size)  # uniform z: -log p(z) = log K
             paid = batch._replace(reward=batch.reward + self.config.intrinsic_coef * bonus)
         loss, value = self.td_loss(paid, values)
-        recognised = (log_q.argmax(-1) == z[:, None]).float()
+        recognised = (log_q.argmax(-1) == z).float()
         surprise = masked_mean(-right, batch.filled)
         norm = self.step_down(
             loss + self.config.mi_coef * surprise, list(self.learned.values()), self.optimizer

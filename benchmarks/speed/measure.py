@@ -22,13 +22,14 @@ from .chunks import interleaved, shown, updating
 from .environments import environments, installed
 from .overhead import overhead
 from .plan import NAVIGATION, QUICK, Plan
+from .recurrent import recurrent
 from .scaling import scaling
 from .start_up import startup
 from .training import timed_training
 
 __all__ = ["PARTS", "QUICK", "Plan", "chosen", "run"]
 
-PARTS = ("environments", "updates", "scaling", "training", "overhead", "startup")
+PARTS = ("environments", "updates", "recurrent", "scaling", "training", "overhead", "startup")
 SHORT = {"envs": "environments"}
 
 
@@ -69,6 +70,7 @@ def run(
             report[part] = {
                 "environments": lambda: environments(plan, rivals),
                 "updates": lambda: updates(plan),
+                "recurrent": lambda: recurrent(plan),
                 "scaling": lambda: scaling(plan),
                 "training": lambda: training(plan),
                 "overhead": lambda: overhead(plan),

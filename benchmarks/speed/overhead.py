@@ -6,7 +6,7 @@ import os
 import platform
 import tempfile
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -39,7 +39,7 @@ def overhead(plan: Plan) -> dict[str, Any]:
     cell = read_suite("coordination").cells("quick", [NAVIGATION], [AGENT])[0]
     cell = replace(cell, steps=plan.overhead_steps)
     stack = Stack(cell, tuple(range(plan.seeds)))
-    spent, calls = Counter[str](), Counter[str]()
+    spent, calls = defaultdict[str, float](float), Counter[str]()
     with tempfile.TemporaryDirectory() as folder, ExitStack() as patches:
         for part, owner, name in (
             ("checkpoints", Checkpoints, "write"),
@@ -79,7 +79,9 @@ def _seconds_of_a_poll(stack: Stack, results: Path) -> float:
 
 
 @contextmanager
-def _timed(spent: Counter[str], calls: Counter[str], part: str, owner: Any, name: str) -> Iterator[None]:
+def _timed(
+    spent: defaultdict[str, float], calls: Counter[str], part: str, owner: Any, name: str
+) -> Iterator[None]:
     """Count the seconds in a function of a class or module, as long as the `with` block runs."""
     inner = getattr(owner, name)
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 NAVIGATION = "cooperative_navigation_3-v1"
+BATTLE = "micro_3m-v1"
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,10 @@ class Plan:
         team_sizes: members of the teams for which the forms of networks are compared.
         scaling_agents: whose updates these are, and the most members each is given.
         scaling_rounds: measurements of each form.
+        recurrent_agents: any of qmix, vm3_fop, beside plain loops.
+        recurrent_rounds: steps of all copies before, whose episodes are learned from.
+        recurrent_steps: steps of all copies a chunk of training.
+        recurrent_chunks: measurements of each.
     """
 
     rounds: int = 9
@@ -66,6 +71,10 @@ class Plan:
     team_sizes: tuple[int, ...] = (2, 3, 4, 8, 16, 32)
     scaling_agents: Mapping[str, int] = field(default_factory=lambda: {"ma_sac": 32, "vm3ac": 16})
     scaling_rounds: int = 5
+    recurrent_agents: tuple[str, ...] = ("qmix", "vm3_fop")
+    recurrent_rounds: int = 240
+    recurrent_steps: int = 4
+    recurrent_chunks: int = 7
 
 
 QUICK = Plan(
@@ -79,4 +88,6 @@ QUICK = Plan(
     starts=3,
     team_sizes=(2, 8),
     scaling_rounds=2,
+    recurrent_rounds=120,
+    recurrent_chunks=2,
 )

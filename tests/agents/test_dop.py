@@ -130,11 +130,11 @@ def test_policies_learn_from_the_latest_episodes_and_critics_from_replayed_ones_
         method = getattr(learner, name)
         monkeypatch.setattr(learner, name, lambda b, *rest, m=method, c=calls: (c.append(b), m(b, *rest))[1])
     live(learner, rounds=25)
-    latest, actors = learner.replay.latest(2), seen["actor_loss"]
+    latest, actors = learner.replay.latest(2, 2), seen["actor_loss"]
     assert torch.equal(actors[-1].observation, latest.observation)
     assert len(seen["critic_loss"]) == 4 * len(actors) == 4 * learner.n_updates
-    assert seen["critic_loss"][-1].observation.shape[2] == 2  # a half of the replayed ones
-    assert seen["off_policy_targets"][-1].observation.shape[2] == 4
+    assert seen["critic_loss"][-1].observation.shape[2] == 1  # a half of the replayed ones
+    assert seen["off_policy_targets"][-1].observation.shape[2] == 2
 
 
 def test_shares_of_a_batch_are_all_of_it():
@@ -166,8 +166,8 @@ def test_acting_and_learning_use_the_same_probabilities(mask_first, monkeypatch)
         seen.append((epsilon, first))
         return policy_probabilities(logits, mask, epsilon, first)
 
-    for module in ("dop", "recurrent_acting"):
-        monkeypatch.setattr(f"coordbench.agents.{module}.policy_probabilities", watched)
+    for module in ("dop", "acting"):
+        monkeypatch.setattr(f"coordbench.agents.recurrent.{module}.policy_probabilities", watched)
     learner = dop(mask_first=mask_first)
     live(learner, rounds=1)
     learner.policies(batch(TEAM, [2]))

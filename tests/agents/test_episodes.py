@@ -41,21 +41,21 @@ ENDS = [[[0, 0]], [[1, 0]], [[0, 0]], [[0, 2]], [[2, 0]]]
 
 def test_episodes_are_kept_whole_with_their_true_successors():
     memory = filled_replay(ENDS, extra={"latent": ()})
-    newest = memory.latest(4)
+    newest = memory.latest(4, least_lanes=4)  # the longest first
     assert memory.n_episodes.tolist() == [3]
-    assert newest.filled.sum(1).tolist() == [[3.0, 4.0, 2.0, 0.0]]
+    assert newest.filled.sum(1).tolist() == [[4.0, 3.0, 2.0, 0.0]]
     first = newest.observation[0, :, 2, 0, 0]
     assert first.tolist() == [0.0, 10.0, 10.5, 0.0, 0.0, 0.0, 0.0, 0.0]
-    assert newest.state[0, :5, 1, 0].tolist() == [1.0, 11.0, 21.0, 31.0, 31.5]
-    assert newest.reward[0, :3, 0].tolist() == [21.0, 31.0, 41.0]  # the mean over members
+    assert newest.state[0, :5, 0, 0].tolist() == [1.0, 11.0, 21.0, 31.0, 31.5]
+    assert newest.reward[0, :3, 1].tolist() == [21.0, 31.0, 41.0]  # the mean over members
     assert newest.terminated[0].sum(0).tolist() == [0.0, 0.0, 1.0, 0.0]
     assert newest.terminated[0, 1, 2] == 1
-    assert newest.extra["latent"].tolist() == [[4.0, 3.0, 1.0, 0.0]]
+    assert newest.extra["latent"][0, :3].tolist() == [[3.0, 4.0, 1.0, 0.0]] * 3
 
 
 def test_padding_is_zero_allows_everything_and_is_never_filled():
-    newest = filled_replay(ENDS).latest(4)
-    rows = torch.arange(8)[:, None] > torch.tensor([3, 4, 2, -1])
+    newest = filled_replay(ENDS).latest(4, least_lanes=4)
+    rows = torch.arange(8)[:, None] > torch.tensor([4, 3, 2, -1])
     for name in ("observation", "state", "reward", "action", "terminated", "filled"):
         assert not getattr(newest, name)[0][rows].any(), name
     assert newest.mask[0][rows].all()
@@ -63,8 +63,8 @@ def test_padding_is_zero_allows_everything_and_is_never_filled():
 
 
 def test_members_see_their_own_last_action_and_none_at_the_start():
-    newest = filled_replay(ENDS).latest(3)
-    assert last_actions(newest)[0, :4, 0, 0].tolist() == [-1, 2, 0, 1]
+    newest = filled_replay(ENDS).latest(3, least_lanes=3)
+    assert last_actions(newest)[0, :4, 1, 0].tolist() == [-1, 2, 0, 1]
 
 
 def test_the_ring_forgets_the_oldest_and_sampling_draws_all_that_is_kept():

@@ -184,8 +184,8 @@ def test_published_losses_see_the_floored_policy_that_acts(monkeypatch):
         seen.append((epsilon, first))
         return policy_probabilities(logits, mask, epsilon, first)
 
-    for module in ("fop", "recurrent_acting"):
-        monkeypatch.setattr(f"coordbench.agents.{module}.policy_probabilities", watched)
+    for module in ("fop", "acting"):
+        monkeypatch.setattr(f"coordbench.agents.recurrent.{module}.policy_probabilities", watched)
     learner = agent("fop", TEAM, **PUBLISHED)
     live(learner, rounds=1)
     episodes = batch(TEAM, [2])

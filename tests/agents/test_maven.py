@@ -10,7 +10,7 @@ TEAM = spec(n=2, actions=3)
 
 
 def latents(*values):
-    return {"latent": torch.tensor([values], dtype=torch.float32)}
+    return {"latent": torch.tensor([[values]], dtype=torch.float32)}
 
 
 def test_with_one_latent_value_it_is_qmix_bit_for_bit():
@@ -30,13 +30,13 @@ def test_with_one_latent_value_it_is_qmix_bit_for_bit():
 
 def test_a_members_values_are_a_matrix_made_from_z_and_itself_times_its_state():
     learner = agent("maven", TEAM, latent_values=4)
-    z = torch.tensor([[3, 0, 2]])
+    z = torch.tensor([[[3, 0, 2]]])
     hidden = torch.randn(1, 8, 3, 2, 8, generator=torch.Generator().manual_seed(0))
     found = learner.values_under(learner.head.frozen(hidden), z)
     made = learner.head.parameters[0][0, 0, 0].view(4 + 2 + 1, 3, 8)  # of z, of the member, of all
     for b in range(3):
         for i in range(2):
-            matrix = made[z[0, b]] + made[4 + i] + made[6]
+            matrix = made[z[0, 0, b]] + made[4 + i] + made[6]
             torch.testing.assert_close(found[0, :, b, i], hidden[0, :, b, i] @ matrix.T)
 
 

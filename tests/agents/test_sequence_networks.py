@@ -154,3 +154,19 @@ def test_optimisers_step_as_torchs(kind):
         stepper.step()
         plain.step()
     torch.testing.assert_close(net.flat, mine)
+
+
+def test_compiled_steps_are_torchs_to_single_precision():
+    x, start = randn(S, K, B, N, IN), randn(S, B, N, H, seed=1)
+    weight, anew = randn(S, K, B, N, H, seed=2), randn(S, K, B, seed=3) > 0.5
+    nets = [RecurrentTrunk(IN, H, generators(), dtype=dtype) for dtype in (torch.float32, torch.float64)]
+    nets[1].load(nets[0].flat.detach().double())
+    found = []
+    for net in nets:
+        dtype = net.flat.dtype
+        states = net(3 * x.to(dtype), start.to(dtype), anew)
+        (states * weight.to(dtype)).sum().backward()
+        found.append([states.detach(), *net.gradients])
+    for mine, exact in zip(*found, strict=True):
+        scale = float(exact.abs().max())
+        torch.testing.assert_close(mine.double(), exact, rtol=0, atol=3e-6 * scale)

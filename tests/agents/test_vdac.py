@@ -66,8 +66,8 @@ def test_acting_and_learning_use_the_same_probabilities(mask_first, monkeypatch)
         seen.append((epsilon, first))
         return policy_probabilities(logits, mask, epsilon, first)
 
-    for module in ("vdac", "recurrent_acting"):
-        monkeypatch.setattr(f"coordbench.agents.{module}.policy_probabilities", watched)
+    for module in ("vdac", "acting"):
+        monkeypatch.setattr(f"coordbench.agents.recurrent.{module}.policy_probabilities", watched)
     live(learner, rounds=1)
     learner.losses(batch(TEAM, [2]))
     assert len(seen) == 2

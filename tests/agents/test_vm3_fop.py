@@ -98,12 +98,12 @@ def test_g_by_enumeration():
 
 def test_q_is_a_distribution_over_allowed_actions_and_reads_action_and_observations_of_the_pair():
     q, episodes = agent("vm3_fop", TEAM).predictor, batch(TEAM, [3, 5])
-    probability = q.table(episodes.observation, episodes.mask).exp()
+    probability = q.table(q.first_layer(episodes.observation), episodes.mask).exp()
     allowed = episodes.mask[..., q.target, None, :].expand_as(probability)
     torch.testing.assert_close((probability * allowed).sum(-1), torch.ones(probability.shape[:-1]))
     moved = episodes.observation.clone()
     moved[..., 2, :] += 1
-    changed = (q.table(moved, episodes.mask).exp() != probability).flatten(4).any(-1)[0, 0, 0]
+    changed = (q.table(q.first_layer(moved), episodes.mask).exp() != probability).flatten(4).any(-1)[0, 0, 0]
     pairs = list(zip(q.source.tolist(), q.target.tolist(), strict=True))
     # Where one action alone is allowed nothing can change.
     free = episodes.mask[0, 0, 0].sum(-1) > 1

@@ -41,6 +41,10 @@ TINY = speed.Plan(
     team_sizes=(2, 3),
     scaling_agents={"ma_sac": 3, "vm3ac": 2},
     scaling_rounds=1,
+    recurrent_agents=("qmix",),
+    recurrent_rounds=70,
+    recurrent_steps=2,
+    recurrent_chunks=1,
 )
 
 
@@ -187,7 +191,7 @@ def test_report_is_complete(tmp_path, capsys):
     assert min(run["shares"].values()) > 0
     added = report["overhead"]["shares"]
     assert set(added) == {"checkpoints", "records", "leases", "progress"}
-    assert 0 < min(added["records"], added["leases"], added["progress"]), "each was called and timed"
+    assert min(added["records"], added["leases"], added["progress"]) > 0, "each was called and timed"
     sizes = [(row["agent"], row["n_agents"]) for row in report["scaling"]]
     assert sizes == [("ma_sac", 2), ("ma_sac", 3), ("vm3ac", 2)]
     plain, shared = (report["scaling"][1]["forms"][form]["parameters"] for form in ("plain", "shared"))
