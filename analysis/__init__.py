@@ -5,7 +5,9 @@ Modules:
     scores: returns normalised by fixed, versioned reference scores.
     statistics: aggregates and bootstrap intervals on arrays of runs x tasks.
     curves: learning curves in long form.
-    claim, claims_file, claim_values, claims: what papers say, in a file, and held against numbers.
+    claims: what papers say, in a file, and held against numbers.
+    coordination: do members act together?
+    exchange: records in the forms of others.
 """
 
 from .records import Evaluation, RecordError, Run, RunFolder, read_runs, run_folder, settings_hash

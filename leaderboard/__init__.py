@@ -7,10 +7,10 @@ Modules:
     rows, standing, trends: an agent's numbers; ranks; profiles and efficiency.
     tables, markdown, latex, figures, terminal: the outputs.
     footer, verdicts: how numbers were made, and what pairs say, in words.
-    page, page_data, page_curves, page_pictures, page_server: the page as one HTML file, and serving it.
-    check, page_check: do published tables, and the page, say what the records say?
-    submission and submission_...: checking and making folders of records that others submit.
-    claims, evidence, claims_text, claims_terminal, claims_markdown: claims held against records.
+    check: do published tables say what the records say?
+    page: the page as one HTML file, and serving it.
+    submissions: checking and making folders of records that others submit.
+    claims: claims held against records.
 """
 
 from .board import Leaderboard, leaderboard, leaderboards

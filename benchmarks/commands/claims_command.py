@@ -14,7 +14,7 @@ from ... import agents
 from ..suites.suite_file import read_suite, suite_names
 
 if TYPE_CHECKING:
-    from ...analysis.claim import ClaimsFile
+    from ...analysis.claims.claim import ClaimsFile
 
 _PATH = click.Path(path_type=Path)
 
@@ -49,12 +49,12 @@ def claims(name: str, out: Path | None, check: bool, only_list: bool, **options:
     """
     from rich.console import Console
 
-    from ...analysis.claims_file import read_claims
+    from ...analysis.claims.file import read_claims
     from ...analysis.reading import read_tables
     from ...leaderboard.bootstrap import Bootstrap
-    from ...leaderboard.claims import claim_reports
-    from ...leaderboard.claims_markdown import claims_differences, write_claims
-    from ...leaderboard.claims_terminal import claims_listed, claims_on_terminal
+    from ...leaderboard.claims.markdown import claims_differences, write_claims
+    from ...leaderboard.claims.terminal import claims_listed, claims_on_terminal
+    from ...leaderboard.claims.verdicts import claim_reports
 
     if check and out is None:
         raise click.UsageError("--check needs --out, the folder that is checked.")
@@ -89,7 +89,7 @@ def _check(file: ClaimsFile, recorded: Iterable[tuple[str, str, str]]) -> None:
         file: the claims.
         recorded: suite, task and agent of the runs there are.
     """
-    from ...analysis.claim import check_names
+    from ...analysis.claims.claim import check_names
 
     tasks: dict[str, set[str]] = defaultdict(set)
     names: dict[str, set[str]] = defaultdict(lambda: set(agents.names()))

@@ -11,9 +11,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import EngFormatter, MaxNLocator
 
-from ...analysis.coordination import Coordination
-from ...analysis.coordination_measures import early, positions_at
-from ...analysis.positions import POSITIONS_AFTER, Positions
+from ...analysis.coordination.measures import early, positions_at
+from ...analysis.coordination.positions import POSITIONS_AFTER, Positions
+from ...analysis.coordination.summary import Coordination
 from ...analysis.reading import Evaluation, Run
 from ...envs.scene import INK, member_colour
 

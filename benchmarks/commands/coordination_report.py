@@ -12,7 +12,7 @@ import click
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from ...analysis.coordination import Coordination
+    from ...analysis.coordination.summary import Coordination
 
 _PATH = click.Path(path_type=Path)
 
@@ -29,7 +29,7 @@ def coordination(results: Path, suite: str | None, budget: str | None, out: Path
     """
     from rich.console import Console
 
-    from ...analysis.coordination import coordination as reports_of
+    from ...analysis.coordination.summary import coordination as reports_of
 
     console = Console()
     reports = reports_of(results, suite, budget)

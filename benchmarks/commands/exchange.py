@@ -42,8 +42,8 @@ def export(
 
     Example: bench export --budget quick --format marl-eval --out quick.json
     """
-    from ...analysis.exchange import long_table, to_csv, to_parquet
-    from ...analysis.exchange_marl_eval import marl_eval
+    from ...analysis.exchange.long_table import long_table, to_csv, to_parquet
+    from ...analysis.exchange.marl_eval import marl_eval
     from ...analysis.files import write_atomically
     from ...analysis.reading import read_tables
     from ...analysis.schema import RecordError, to_json
@@ -61,7 +61,7 @@ def export(
     if not runs:
         raise SuiteError("no run has both these tasks and these agents")
     if kind == "submission":
-        from ...leaderboard.submission_pack import pack
+        from ...leaderboard.submissions.pack import pack
 
         count, notes = pack(runs, out)
         for note in notes:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ... import envs
-from ...analysis.exchange_import import ExternalRun, read_marl_eval
+from ...analysis.exchange.importing import ExternalRun, read_marl_eval
 from ...analysis.files import write_atomically
 from ...analysis.reading import read_object
 from ...analysis.records import RunFolder, run_folder, settings_hash

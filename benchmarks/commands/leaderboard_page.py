@@ -8,10 +8,10 @@ from pathlib import Path
 import click
 
 from ...leaderboard import Leaderboard
-from ...leaderboard.page import FILE, page, write_page
-from ...leaderboard.page_check import html_differences
-from ...leaderboard.page_pictures import Picture, clips
-from ...leaderboard.page_server import PageServer
+from ...leaderboard.page.build import FILE, page, write_page
+from ...leaderboard.page.check import html_differences
+from ...leaderboard.page.pictures import Picture, clips
+from ...leaderboard.page.server import PageServer
 from ...leaderboard.tables import csv_files, table_folders
 from ..command import stop
 

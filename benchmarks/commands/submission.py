@@ -13,7 +13,7 @@ from ..suites.suite_file import read_suite, suite_names
 
 if TYPE_CHECKING:
     from ...analysis.reading import Run
-    from ...leaderboard.submission_rules import SuiteRules
+    from ...leaderboard.submissions.rules import SuiteRules
 
 _PATH = click.Path(path_type=Path)
 _PUBLISHED = Path(__file__).parents[2] / "leaderboard" / "published" / "records"
@@ -31,7 +31,7 @@ def submit_check(folder: Path, file: str | None, published: Path | None) -> None
 
     Example: bench submit-check their_submission
     """
-    from ...leaderboard.submission import check_submission
+    from ...leaderboard.submissions.check import check_submission
 
     place = published or _PUBLISHED
     if published is not None and not published.is_dir():
@@ -59,7 +59,7 @@ def suite_rules(name: str, budget: str, file: str | None = None) -> SuiteRules:
     """
     from ... import envs
     from ...agents.registry import own_names
-    from ...leaderboard.submission_rules import SuiteRules
+    from ...leaderboard.submissions.rules import SuiteRules
     from ..training.recording import run_record
 
     if file is None and name not in suite_names():

@@ -41,9 +41,7 @@ def check_results_folder(results: Path, must_exist: bool = False) -> None:
         is_ours = not folders or any(_holds_cells(folder) for folder in folders)
     except FileNotFoundError as error:
         if must_exist:
-            raise RecordError(
-                f"there is no results folder {results}; name another with --results"
-            ) from error
+            raise RecordError(f"there is no results folder {results}; name another with --results") from error
         return
     except OSError as error:
         raise RecordError(

@@ -9,7 +9,7 @@ import numpy as np
 
 from ... import envs
 from ...agents import Agent
-from ...analysis.positions import POSITIONS_AFTER, PositionsFile
+from ...analysis.coordination.positions import POSITIONS_AFTER, PositionsFile
 from ...analysis.records import RunFolder
 from ...envs.scene import Rectangle
 from .evaluate import EVALUATION_SEED, Episodes, flattened, mask_of, stacked

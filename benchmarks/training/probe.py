@@ -23,7 +23,7 @@ from ...agents.distributions.categorical import chosen, distribution_of, masked
 from ...agents.distributions.gaussian import squashed_sample
 from ...agents.distributions.marginal import mixture_log_density, mixture_log_probability
 from ...agents.streams import Streams
-from ...analysis.mutual_information import gaussian, ksg, miller_madow, shared_variance
+from ...analysis.coordination.mutual_information import gaussian, ksg, miller_madow, shared_variance
 
 STATES = 8
 """States measured, spread evenly over the evaluation's episodes."""

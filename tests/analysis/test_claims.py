@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from coordbench.analysis.claims import Finding, Sample, difference, findings, together
+from coordbench.analysis.claims.verdicts import Finding, Sample, difference, findings, together
 from coordbench.analysis.statistics import mean_over_seeds
 from hypothesis import given, settings
 from hypothesis import strategies as st

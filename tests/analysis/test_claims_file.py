@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
-from coordbench.analysis.claim import Claim, ClaimError, Side, check_names
-from coordbench.analysis.claims_file import claims_names, parse_claims, read_claims
+from coordbench.analysis.claims.claim import Claim, ClaimError, Side, check_names
+from coordbench.analysis.claims.file import claims_names, parse_claims, read_claims
 
 HEAD = 'title = "mine"\n'
 PLAIN = """

@@ -11,9 +11,14 @@ import numpy as np
 import pytest
 from coordbench import envs
 from coordbench.analysis import RecordError, RunFolder
-from coordbench.analysis.coordination import COLUMNS, CURVE_COLUMNS, coordination
-from coordbench.analysis.mutual_information import gaussian, ksg, miller_madow, shared_variance
-from coordbench.analysis.positions import PositionsFile, pair_split, paired_members, read_positions
+from coordbench.analysis.coordination.mutual_information import gaussian, ksg, miller_madow, shared_variance
+from coordbench.analysis.coordination.positions import (
+    PositionsFile,
+    pair_split,
+    paired_members,
+    read_positions,
+)
+from coordbench.analysis.coordination.summary import COLUMNS, CURVE_COLUMNS, coordination
 from coordbench.envs.toys.gaussian_answers import (
     LinearGaussianSettings,
     closed_form_mutual_information,

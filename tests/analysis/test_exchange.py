@@ -8,9 +8,9 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from coordbench.analysis.exchange import COLUMNS, long_table, to_csv, to_parquet
-from coordbench.analysis.exchange_import import read_marl_eval
-from coordbench.analysis.exchange_marl_eval import marl_eval
+from coordbench.analysis.exchange.importing import read_marl_eval
+from coordbench.analysis.exchange.long_table import COLUMNS, long_table, to_csv, to_parquet
+from coordbench.analysis.exchange.marl_eval import marl_eval
 from coordbench.analysis.reading import read_runs, read_tables
 from coordbench.analysis.records import RecordError
 from record_factory import HUNT, NAVIGATION, evaluation_content, folder_of, run_content, write_run
@@ -271,7 +271,7 @@ def test_a_file_that_is_missing_or_binary_or_too_long_is_refused(tmp_path, monke
     (tmp_path / "b.json").write_bytes(b"\xff\xfe\x00{")
     with pytest.raises(RecordError, match="no JSON"):
         read_marl_eval(tmp_path / "b.json")
-    monkeypatch.setattr("coordbench.analysis.exchange_import.MAX_BYTES", 10)
+    monkeypatch.setattr("coordbench.analysis.exchange.importing.MAX_BYTES", 10)
     with pytest.raises(RecordError, match="split it"):
         read_marl_eval(file(tmp_path, MAVA))
 

@@ -8,10 +8,10 @@ import pytest
 from coordbench.analysis import RecordError, ReferenceScores, TaskReference, reference_scores
 from coordbench.analysis import write_reference_scores as write_scores
 from coordbench.analysis.absolute import absolute_return, absolute_value
-from coordbench.analysis.coordination import coordination
+from coordbench.analysis.coordination.summary import coordination
 from coordbench.analysis.curves import COLUMNS, WIN_COLUMNS, learning_curves
 from coordbench.analysis.efficiency import area, efficiency
-from coordbench.analysis.exchange_marl_eval import marl_eval
+from coordbench.analysis.exchange.marl_eval import marl_eval
 from coordbench.analysis.reading import read_runs, read_tables
 from coordbench.analysis.schema import check_run
 from coordbench.analysis.scores import WinRate, run_return, run_value, scales

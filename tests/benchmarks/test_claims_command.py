@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
 from coordbench import agents
-from coordbench.analysis.claims_file import claims_names, read_claims
+from coordbench.analysis.claims.file import claims_names, read_claims
 from coordbench.benchmarks.cli import main
 from coordbench.benchmarks.suites.suite_file import read_suite
 

@@ -12,7 +12,7 @@ import torch
 from click.testing import CliRunner
 from coordbench import agents, envs
 from coordbench.agents.base import Agent, Policy
-from coordbench.analysis.positions import read_positions
+from coordbench.analysis.coordination.positions import read_positions
 from coordbench.analysis.records import read_runs
 from coordbench.benchmarks.cli import main
 from coordbench.benchmarks.suites.suite_file import parse_suite

@@ -22,11 +22,11 @@ from coordbench.benchmarks.cli import main
 from coordbench.benchmarks.commands.submission import suite_rules
 from coordbench.benchmarks.suites.suite_file import parse_suite
 from coordbench.benchmarks.training.train import train
-from coordbench.leaderboard.submission_copies import check_copies
-from coordbench.leaderboard.submission_files import survey
-from coordbench.leaderboard.submission_records import read_submitted, recorded_hash
-from coordbench.leaderboard.submission_report import Report
-from coordbench.leaderboard.submission_rules import check_evaluations, check_protocol, check_returns
+from coordbench.leaderboard.submissions.copies import check_copies
+from coordbench.leaderboard.submissions.files import survey
+from coordbench.leaderboard.submissions.records import read_submitted, recorded_hash
+from coordbench.leaderboard.submissions.report import Report
+from coordbench.leaderboard.submissions.rules import check_evaluations, check_protocol, check_returns
 from fake_training import TINY
 
 PUBLISHED = Path(__file__).parents[2] / "leaderboard" / "published" / "records"

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from coordbench.analysis.claims_file import parse_claims
+from coordbench.analysis.claims.file import parse_claims
 from coordbench.analysis.reading import read_tables
 from coordbench.leaderboard.bootstrap import Bootstrap
-from coordbench.leaderboard.claims import COLUMNS, ClaimReport, claim_reports
+from coordbench.leaderboard.claims.verdicts import COLUMNS, ClaimReport, claim_reports
 from record_factory import HUNT, REFERENCES, write_cell
 
 LOW = [20.0, 24.0, 22.0, 28.0, 26.0, 18.0, 30.0]

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 from coordbench.analysis import ReferenceScores, TaskReference
-from coordbench.leaderboard.submission_manifest import template
-from coordbench.leaderboard.submission_records import recorded_hash
-from coordbench.leaderboard.submission_rules import SuiteRules, evaluation_steps
+from coordbench.leaderboard.submissions.manifest import template
+from coordbench.leaderboard.submissions.records import recorded_hash
+from coordbench.leaderboard.submissions.rules import SuiteRules, evaluation_steps
 
 TASKS, SEEDS, AGENT = ("hunt-v1", "walk-v1"), (0, 1, 2), "cool"
 REFERENCES = ReferenceScores(1, {task: TaskReference(0.0, 100.0, 10, {}, 0) for task in TASKS})

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from claim_factory import HIGH, LOW, claim, only
 from coordbench.analysis import read_runs
-from coordbench.analysis.claim import ClaimError
+from coordbench.analysis.claims.claim import ClaimError
 from coordbench.analysis.scores import run_return
 from record_factory import HUNT, evaluation_content, folder_of, run_content
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 from claim_factory import HIGH, LOW, claim, only, reports, write
-from coordbench.analysis.claim import ClaimError
-from coordbench.leaderboard.claims_markdown import claims_markdown, write_claims
+from coordbench.analysis.claims.claim import ClaimError
+from coordbench.leaderboard.claims.markdown import claims_markdown, write_claims
 from record_factory import HUNT, NAVIGATION, folder_of, run_content, write_cell, write_run
 
 

@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 from coordbench.analysis import RecordError
 from coordbench.leaderboard import Bootstrap, Leaderboard, leaderboards
-from coordbench.leaderboard.page import page, write_page
-from coordbench.leaderboard.page_curves import thinned
-from coordbench.leaderboard.page_data import head, overall, row_commands, task_views
-from coordbench.leaderboard.page_pictures import Picture, clips
+from coordbench.leaderboard.page.build import page, write_page
+from coordbench.leaderboard.page.curves import thinned
+from coordbench.leaderboard.page.data import head, overall, row_commands, task_views
+from coordbench.leaderboard.page.pictures import Picture, clips
 from coordbench.leaderboard.tables import csv_files
 from record_factory import HUNT, NAVIGATION, REFERENCES, run_content, write_cell, write_run
 

@@ -9,8 +9,8 @@ import chromium
 import pytest
 from chromium import Browser, names
 from coordbench.leaderboard import Bootstrap, leaderboards
-from coordbench.leaderboard.page import write_page
-from coordbench.leaderboard.page_pictures import Picture
+from coordbench.leaderboard.page.build import write_page
+from coordbench.leaderboard.page.pictures import Picture
 from PIL import Image
 from record_factory import HUNT, NAVIGATION, REFERENCES, run_content, write_cell, write_run
 

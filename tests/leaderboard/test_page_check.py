@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from coordbench.analysis import RecordError
 from coordbench.leaderboard import Bootstrap, Leaderboard, leaderboards
-from coordbench.leaderboard.page import page, write_page
-from coordbench.leaderboard.page_check import html_differences
-from coordbench.leaderboard.page_pictures import Picture
+from coordbench.leaderboard.page.build import page, write_page
+from coordbench.leaderboard.page.check import html_differences
+from coordbench.leaderboard.page.pictures import Picture
 from record_factory import HUNT, NAVIGATION, REFERENCES, write_cell
 
 PICTURES = {task: [Picture(b"drawn", "image/png")] for task in (NAVIGATION, HUNT)}

@@ -10,8 +10,8 @@ import chromium
 import pytest
 from chromium import NAMES, Browser, names
 from coordbench.leaderboard import Bootstrap, leaderboards
-from coordbench.leaderboard.page import page, write_page
-from coordbench.leaderboard.page_server import PageServer
+from coordbench.leaderboard.page.build import page, write_page
+from coordbench.leaderboard.page.server import PageServer
 from large_board import large_board
 from record_factory import HUNT, NAVIGATION, REFERENCES, write_cell
 

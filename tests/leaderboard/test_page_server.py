@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from coordbench.leaderboard.page_server import PageServer, stamp
+from coordbench.leaderboard.page.server import PageServer, stamp
 from record_factory import NAVIGATION, evaluation_content, folder_of, run_content, write_cell
 
 

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 from coordbench.analysis.reading import read_runs
-from coordbench.leaderboard.submission import check_submission
-from coordbench.leaderboard.submission_files import LARGEST, MOST_ENTRIES
-from coordbench.leaderboard.submission_json import strict_json
-from coordbench.leaderboard.submission_report import RULES as ALL_RULES
-from coordbench.leaderboard.submission_report import Report
-from coordbench.leaderboard.submission_rules import SuiteRules, evaluation_steps
+from coordbench.leaderboard.submissions.check import check_submission
+from coordbench.leaderboard.submissions.files import LARGEST, MOST_ENTRIES
+from coordbench.leaderboard.submissions.report import RULES as ALL_RULES
+from coordbench.leaderboard.submissions.report import Report
+from coordbench.leaderboard.submissions.rules import SuiteRules, evaluation_steps
+from coordbench.leaderboard.submissions.strict_json import strict_json
 from submission_factory import AGENT, REFERENCES, RULES, TASKS, lines, run_json, write_run, write_submission
 
 HUNT, WALK = TASKS
@@ -407,7 +407,7 @@ def test_names_that_are_no_text_are_refused(good) -> None:
 
 
 def test_too_many_files_are_not_even_counted(good, monkeypatch) -> None:
-    monkeypatch.setattr("coordbench.leaderboard.submission_files.MOST_ENTRIES", 10)
+    monkeypatch.setattr("coordbench.leaderboard.submissions.files.MOST_ENTRIES", 10)
     assert found(check(good), "files", "more than 10 files and folders")
     assert MOST_ENTRIES > 8 * 50 * 20
 

@@ -12,8 +12,8 @@ from coordbench.analysis.statistics import iqm
 from coordbench.leaderboard import Bootstrap, Leaderboard, leaderboards
 from coordbench.leaderboard.figures import figures
 from coordbench.leaderboard.leading import COLUMN, lead_words, scale_words, tasks_won
-from coordbench.leaderboard.page import write_page
-from coordbench.leaderboard.page_data import head, task_views
+from coordbench.leaderboard.page.build import write_page
+from coordbench.leaderboard.page.data import head, task_views
 from coordbench.leaderboard.tables import csv_files, write_leaderboards
 from coordbench.leaderboard.terminal import terminal_table
 from record_factory import NAVIGATION, REFERENCES, write_cell

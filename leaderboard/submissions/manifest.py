@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from .submission_files import MANIFEST, Files, read
-from .submission_report import Report
+from .files import MANIFEST, Files, read
+from .report import Report
 
 FORMAT = 1
 FIELDS: Mapping[str, tuple[type, str]] = {

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from ..reading import Evaluation, Run
+from ..winning import value_of, win_metric
 from .positions import PAIR_REACH, Positions, pair_split, read_positions
-from .reading import Evaluation, Run
-from .winning import value_of, win_metric
 
 MEASURES: Mapping[str, str] = {
     "latent_sd": "spread of mean actions over z",

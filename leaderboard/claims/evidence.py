@@ -8,11 +8,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..analysis.claim import ClaimError, Side
-from ..analysis.reading import Run
-from ..analysis.variants import Cell, cell_of, is_external, variant_labels
-from .outcomes import RunOutcome, outcomes, summary
-from .protocol import common_protocols
+from ...analysis.claims.claim import ClaimError, Side
+from ...analysis.reading import Run
+from ...analysis.variants import Cell, cell_of, is_external, variant_labels
+from ..outcomes import RunOutcome, outcomes, summary
+from ..protocol import common_protocols
 
 
 class NotTestable(Exception):  # noqa: N818 - nothing is wrong: records that are not there say nothing

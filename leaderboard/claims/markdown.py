@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..analysis.claims import counted
-from ..analysis.files import write_atomically
-from ..analysis.schema import RecordError
-from .check import csv_differences, page_differences
-from .claims import ClaimReport
-from .claims_text import (
+from ...analysis.claims.verdicts import counted
+from ...analysis.files import write_atomically
+from ...analysis.schema import RecordError
+from ..check import csv_differences, page_differences
+from ..markdown import FOOTER_HEADING, escaped, markdown_table, words
+from ..tables import csv_text
+from ..text import Row, number
+from .text import (
     NOT_TESTABLE,
     RULE,
     claims_footer,
@@ -25,9 +27,7 @@ from .claims_text import (
     seeds_shown,
     share,
 )
-from .markdown import FOOTER_HEADING, escaped, markdown_table, words
-from .tables import csv_text
-from .text import Row, number
+from .verdicts import ClaimReport
 
 PAGE, NUMBERS = "CLAIMS.md", "claims.csv"
 

@@ -15,11 +15,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from .coordination_measures import MEASURES, PAIR_SPLIT, WIN_RATE, early, measures_of, pair_reach, reason
+from ..reading import Evaluation, Run, read_tables
+from ..statistics import CONFIDENCE, Estimate, mean_over_seeds
+from ..variants import cell_of, variant_labels
+from .measures import MEASURES, PAIR_SPLIT, WIN_RATE, early, measures_of, pair_reach, reason
 from .positions import pair_split, read_positions
-from .reading import Evaluation, Run, read_tables
-from .statistics import CONFIDENCE, Estimate, mean_over_seeds
-from .variants import cell_of, variant_labels
 
 REPETITIONS = 10_000
 """Bootstrap repetitions of each interval."""

@@ -18,7 +18,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from .schema import RecordError
+from ..schema import RecordError
 
 MAX_BYTES = 1 << 29
 """A longer file is refused."""

@@ -10,21 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from ..analysis.reading import Run
-from ..analysis.scores import ReferenceScores, reference_scores
-from .submission_copies import check_copies
-from .submission_files import MANIFEST, survey
-from .submission_manifest import read_manifest
-from .submission_records import read_submitted
-from .submission_report import Report
-from .submission_rules import (
-    SuiteRules,
-    check_agent,
-    check_evaluations,
-    check_protocol,
-    check_returns,
-    check_seeds,
-)
+from ...analysis.reading import Run
+from ...analysis.scores import ReferenceScores, reference_scores
+from .copies import check_copies
+from .files import MANIFEST, survey
+from .manifest import read_manifest
+from .records import read_submitted
+from .report import Report
+from .rules import SuiteRules, check_agent, check_evaluations, check_protocol, check_returns, check_seeds
 
 
 def check_submission(

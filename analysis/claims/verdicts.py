@@ -30,11 +30,11 @@ from typing import Literal
 
 import numpy as np
 
+from ..pair_draws import resample_weights
+from ..rank_tests import holm, probability_better, rank_test, seeds_needed
+from ..resampling import percentile_interval, stream
+from ..statistics import Estimate, mean_over_seeds
 from .claim import Relation
-from .pair_draws import resample_weights
-from .rank_tests import holm, probability_better, rank_test, seeds_needed
-from .resampling import percentile_interval, stream
-from .statistics import Estimate, mean_over_seeds
 
 Verdict = Literal["supported", "contradicted", "undecided", "not testable"]
 VERDICTS: tuple[Verdict, ...] = ("supported", "contradicted", "undecided", "not testable")

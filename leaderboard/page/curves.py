@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..analysis.reading import Run
-from ..analysis.variants import cell_of, variant_labels
-from ..analysis.winning import values_of
-from .board import Leaderboard
-from .leading import is_won
+from ...analysis.reading import Run
+from ...analysis.variants import cell_of, variant_labels
+from ...analysis.winning import values_of
+from ..board import Leaderboard
+from ..leading import is_won
 
 MOST_MEANS, MOST_SEEDS = 120_000, 400_000
 """Points of mean curves and of single seeds in one table; beyond that, curves are thinned evenly."""

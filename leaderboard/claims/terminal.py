@@ -9,10 +9,10 @@ from rich.markup import escape
 from rich.padding import Padding
 from rich.table import Table
 
-from ..analysis.claim import Claim, ClaimsFile
-from ..analysis.claims import counted
-from .claims import ClaimReport
-from .claims_text import (
+from ...analysis.claims.claim import Claim, ClaimsFile
+from ...analysis.claims.verdicts import counted
+from ..text import Row
+from .text import (
     NOT_TESTABLE,
     USUAL,
     comparison,
@@ -26,7 +26,7 @@ from .claims_text import (
     seeds_shown,
     share,
 )
-from .text import Row
+from .verdicts import ClaimReport
 
 _COLOURS = {"supported": "green", "contradicted": "red", "undecided": "yellow", NOT_TESTABLE: "bright_black"}
 

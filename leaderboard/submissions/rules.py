@@ -10,13 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..analysis.reading import Run
-from ..analysis.schema import ABSOLUTE_FILE, DONE_FILE, EVALUATIONS_FILE, plain
-from ..analysis.scores import ReferenceScores, run_value, scales
-from ..analysis.winning import win_metric
-from .protocol import difference
-from .submission_records import Submitted
-from .submission_report import Report
+from ...analysis.reading import Run
+from ...analysis.schema import ABSOLUTE_FILE, DONE_FILE, EVALUATIONS_FILE, plain
+from ...analysis.scores import ReferenceScores, run_value, scales
+from ...analysis.winning import win_metric
+from ..protocol import difference
+from .records import Submitted
+from .report import Report
 
 INCREDIBLE_SCORE = 3.0
 """A higher score than so many references is a reason to look."""

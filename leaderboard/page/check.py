@@ -17,12 +17,12 @@ from typing import Any
 
 import numpy as np
 
-from ..analysis.schema import RecordError
-from ..analysis.words import one_line
-from .board import Leaderboard
-from .check import first_difference
-from .page import FILE, page
-from .page_pictures import Picture
+from ...analysis.schema import RecordError
+from ...analysis.words import one_line
+from ..board import Leaderboard
+from ..check import first_difference
+from .build import FILE, page
+from .pictures import Picture
 
 TOLERANCE = 2e-4
 """Of a number, or of the range of a list of numbers; a page holds them rounded."""

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Mapping, Sequence
 
-from ..analysis.reading import Evaluation, Run
-from .submission_records import Submitted
-from .submission_report import Report
+from ...analysis.reading import Evaluation, Run
+from .records import Submitted
+from .report import Report
 
 _TELLING_RETURNS, _TELLING_LOSSES, _ENOUGH = 5, 2, 3
 """Different returns of an evaluation, and fractions among its training metrics, that tell; and lists of them

@@ -7,12 +7,20 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from ..coordination.measures import (
+    MEASURES,
+    PAIR_SPLIT,
+    PAIR_SPLIT_GREEDY,
+    WIN_RATE,
+    Take,
+    early,
+    measures_of,
+)
+from ..efficiency import area
+from ..reading import Evaluation, Run
+from ..scores import TaskReference, run_return
+from ..winning import value_of, win_metric
 from .claim import hint
-from .coordination_measures import MEASURES, PAIR_SPLIT, PAIR_SPLIT_GREEDY, WIN_RATE, Take, early, measures_of
-from .efficiency import area
-from .reading import Evaluation, Run
-from .scores import TaskReference, run_return
-from .winning import value_of, win_metric
 
 TRAINING = "training."
 """In front of the name of a training metric."""

@@ -19,11 +19,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .absolute import Absolute, read_absolute
-from .reading import Evaluation, Run
-from .schema import RecordError
-from .variants import cell_of, variant_labels
-from .winning import value_of, win_metric
+from ..absolute import Absolute, read_absolute
+from ..reading import Evaluation, Run
+from ..schema import RecordError
+from ..variants import cell_of, variant_labels
+from ..winning import value_of, win_metric
 
 _Content = dict[str, Any]
 

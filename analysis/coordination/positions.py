@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from . import schema
-from .files import append_line
-from .schema import POSITIONS_FILE, RecordError
+from .. import schema
+from ..files import append_line
+from ..schema import POSITIONS_FILE, RecordError
 
 """One line an evaluation that was measured."""
 

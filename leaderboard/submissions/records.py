@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..analysis import schema
-from ..analysis.reading import Run, read_run
-from ..analysis.records import settings_hash
-from ..analysis.schema import ABSOLUTE_FILE, DONE_FILE, EVALUATIONS_FILE, FAILED_FILE, RUN_FILE
-from .submission_files import KIB, Files, read
-from .submission_json import strict_json
-from .submission_report import Report
+from ...analysis import schema
+from ...analysis.reading import Run, read_run
+from ...analysis.records import settings_hash
+from ...analysis.schema import ABSOLUTE_FILE, DONE_FILE, EVALUATIONS_FILE, FAILED_FILE, RUN_FILE
+from .files import KIB, Files, read
+from .report import Report
+from .strict_json import strict_json
 
 LARGEST_LINE = 256 * KIB
 """Bytes of a line of ``evaluations.jsonl``."""

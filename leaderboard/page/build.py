@@ -16,15 +16,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
-from ..analysis.files import write_atomically
-from ..analysis.schema import RecordError
-from .board import Leaderboard
-from .page_data import head, overall, task_views
-from .page_pictures import Picture
-from .tables import csv_files, table_folders
+from ...analysis.files import write_atomically
+from ...analysis.schema import RecordError
+from ..board import Leaderboard
+from ..tables import csv_files, table_folders
+from .data import head, overall, task_views
+from .pictures import Picture
 
 FILE = "index.html"
-_ASSETS = Path(__file__).with_name("page")
+_ASSETS = Path(__file__).with_name("assets")
 LARGEST_CSV, MOST_CSV = 4_000_000, 700_000
 """Bytes of a CSV file that is still packed into the page, and of all together as they stand in it."""
 _SCRIPTS = (

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from ..analysis.claims import VERDICTS
-from ..analysis.rank_tests import MOST_SEEDS
-from .claims import ClaimReport
-from .footer import evaluation_of, field_values, made_with, provenance, steps_of
-from .text import Row, interval, number, return_digits, rows_of
-from .verdicts import p_text
+from ...analysis.claims.verdicts import VERDICTS
+from ...analysis.rank_tests import MOST_SEEDS
+from ..footer import evaluation_of, field_values, made_with, provenance, steps_of
+from ..text import Row, interval, number, return_digits, rows_of
+from ..verdicts import p_text
+from .verdicts import ClaimReport
 
 NOT_TESTABLE = "not testable"
 USUAL = ("score", "final")

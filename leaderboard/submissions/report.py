@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from ..analysis.words import one_line
+from ...analysis.words import one_line
 
 RULES: Mapping[str, str] = {
     "names": "every name is short, plain and the same on every system",

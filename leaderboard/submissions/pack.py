@@ -6,11 +6,11 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..analysis.files import write_atomically
-from ..analysis.reading import Run
-from ..analysis.schema import RecordError
-from .submission_files import LARGEST, MANIFEST
-from .submission_manifest import template
+from ...analysis.files import write_atomically
+from ...analysis.reading import Run
+from ...analysis.schema import RecordError
+from .files import LARGEST, MANIFEST
+from .manifest import template
 
 
 def pack(runs: Sequence[Run], out: Path) -> tuple[int, list[str]]:

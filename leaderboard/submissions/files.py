@@ -14,8 +14,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..analysis.schema import ABSOLUTE_FILE, DONE_FILE, EVALUATIONS_FILE, FAILED_FILE, RUN_FILE
-from .submission_report import Report
+from ...analysis.schema import ABSOLUTE_FILE, DONE_FILE, EVALUATIONS_FILE, FAILED_FILE, RUN_FILE
+from .report import Report
 
 MANIFEST = "submission.toml"
 KIB, MIB = 1 << 10, 1 << 20

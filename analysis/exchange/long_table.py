@@ -19,11 +19,11 @@ from typing import Any
 
 import pandas as pd
 
-from .absolute import read_absolute
-from .reading import Run
-from .schema import RecordError
-from .variants import cell_of, variant_labels
-from .words import harmless
+from ..absolute import read_absolute
+from ..reading import Run
+from ..schema import RecordError
+from ..variants import cell_of, variant_labels
+from ..words import harmless
 
 COLUMNS: dict[str, str] = {
     **dict.fromkeys(("suite", "suite_version", "budget", "task", "agent", "agent_id"), "string"),

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..analysis.claim import Claim, ClaimError, ClaimsFile, Side
-from ..analysis.claim_values import unknown_measure, values_of
-from ..analysis.claims import Finding, Sample, Verdict, findings, together
-from ..analysis.reading import Run
-from ..analysis.scores import ReferenceScores, reference_scores
-from .bootstrap import Bootstrap
+from ...analysis.claims.claim import Claim, ClaimError, ClaimsFile, Side
+from ...analysis.claims.values import unknown_measure, values_of
+from ...analysis.claims.verdicts import Finding, Sample, Verdict, findings, together
+from ...analysis.reading import Run
+from ...analysis.scores import ReferenceScores, reference_scores
+from ..bootstrap import Bootstrap
 from .evidence import Evidence, NotTestable, evidence
 
 COLUMNS = [

@@ -9,17 +9,17 @@ from typing import Any
 
 import pandas as pd
 
-from ..analysis.reading import Run
-from ..analysis.variants import cell_of, is_external, variant_labels
-from .board import Leaderboard
-from .footer import footer
-from .leading import is_won, lead_of, lead_words, scale_words
-from .outcomes import OUTCOMES
-from .page_curves import page_curves
-from .page_pictures import CLIPS
-from .standing import SCRIPTED
-from .text import Row, best_and_tied, return_digits, rows_of
-from .verdicts import comparable, p_text, pair_rows, ranking, sentence
+from ...analysis.reading import Run
+from ...analysis.variants import cell_of, is_external, variant_labels
+from ..board import Leaderboard
+from ..footer import footer
+from ..leading import is_won, lead_of, lead_words, scale_words
+from ..outcomes import OUTCOMES
+from ..standing import SCRIPTED
+from ..text import Row, best_and_tied, return_digits, rows_of
+from ..verdicts import comparable, p_text, pair_rows, ranking, sentence
+from .curves import page_curves
+from .pictures import CLIPS
 
 AGENT_NUMBERS = (
     *("rank", "rank_low", "rank_high", "first"),

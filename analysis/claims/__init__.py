@@ -1,0 +1,1 @@
+"""What papers say, in a file, held against numbers."""

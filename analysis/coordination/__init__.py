@@ -1,0 +1,1 @@
+"""Does a team coordinate, and how: measures that training has recorded."""

@@ -1,0 +1,1 @@
+"""Records in the forms of others: long tables, and the JSON of marl-eval in and out."""
