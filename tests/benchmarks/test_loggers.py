@@ -169,8 +169,6 @@ def wandb_records(content: bytes) -> Iterator[bytes]:
 
 def test_wandb_offline_holds_what_the_records_hold(tmp_path, monkeypatch) -> None:
     pytest.importorskip("wandb")
-    from wandb.proto import wandb_internal_pb2
-
     monkeypatch.setenv("WANDB_MODE", "offline")
     monkeypatch.setenv("WANDB_SILENT", "true")
     two_runs(tmp_path)
@@ -179,6 +177,16 @@ def test_wandb_offline_holds_what_the_records_hold(tmp_path, monkeypatch) -> Non
     assert track("--results", tmp_path, "--to", "wandb").exit_code == 0
     files = list((tmp_path / "tiny" / "wandb").glob("offline-run-*/run-*.wandb"))
     assert len(files) == 2, "one a run, also after the second time"
+    expected = {(120, 11.0), (240, 21.0), (120, 12.0), (240, 22.0)}
+    until = time.monotonic() + 30
+    while (returns := wandb_returns(files)) != expected and time.monotonic() < until:
+        time.sleep(0.5)  # W&B writes from a process of its own
+    assert returns == expected
+
+
+def wandb_returns(files) -> set[tuple[int, float]]:
+    from wandb.proto import wandb_internal_pb2
+
     returns = set()
     for file in files:
         for data in wandb_records(file.read_bytes()):
@@ -187,7 +195,7 @@ def test_wandb_offline_holds_what_the_records_hold(tmp_path, monkeypatch) -> Non
             items = {item.key or "/".join(item.nested_key): item.value_json for item in record.history.item}
             if "evaluation/return" in items:
                 returns.add((int(items["_step"]), float(items["evaluation/return"])))
-    assert returns == {(120, 11.0), (240, 21.0), (120, 12.0), (240, 22.0)}
+    return returns
 
 
 @pytest.mark.parametrize("kind", ["tensorboard", "wandb"])
