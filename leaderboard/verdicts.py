@@ -45,12 +45,10 @@ def told_pairs(board: Leaderboard) -> tuple[list[Row], int]:
 
 
 def comparable(board: Leaderboard) -> list[Row]:
-    """The agents whose aggregates are over the same tasks, those of the ranks: they compete for the best."""
-    return [
-        row
-        for row in rows_of(board.agents)
-        if not math.isnan(row["rank"]) and row["tasks"] == len(board.standing.tasks)
-    ]
+    """The ranked agents, rivals for the best aggregate; none where aggregates are over different tasks."""
+    ranked = [row for row in rows_of(board.agents) if not math.isnan(row["rank"])]
+    are_alike = all(row["tasks"] == len(board.standing.tasks) for row in ranked)
+    return ranked if are_alike else []
 
 
 def turned(row: Row) -> dict[str, object]:

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from coordbench.analysis import RecordError, ReferenceScores
 from coordbench.leaderboard import Bootstrap, Leaderboard, leaderboards
+from coordbench.leaderboard.verdicts import comparable
 from record_factory import (
     HUNT,
     NAVIGATION,
@@ -194,3 +195,15 @@ def test_other_evaluation_settings_than_those_of_the_reference_are_said(tmp_path
     folder.finish(100, 1, 1.0)
     status = task_row(board_of(tmp_path), HUNT, "alpha")["status"]
     assert "reference scores were measured with other start_jitter" in status
+
+
+def test_nobody_is_best_where_aggregates_are_over_different_tasks(tmp_path: Path) -> None:
+    """All share navigation; two of them also hunt, so their IQM is another number than that of the rest."""
+    for name, shift in (("alpha", 0.0), ("beta", 5.0)):
+        write_cell(tmp_path, name, {NAVIGATION: (-30.0 + shift, -31.0), HUNT: (50.0, 60.0)})
+    assert {row["agent"] for row in comparable(board_of(tmp_path))} == {"alpha", "beta"}
+    for name in ("gamma", "delta", "epsilon"):
+        write_cell(tmp_path, name, {NAVIGATION: (-50.0, -52.0)})
+    board = board_of(tmp_path)
+    assert (board.standing.tasks, board.standing.unranked) == ((NAVIGATION,), {})
+    assert comparable(board) == []
