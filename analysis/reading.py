@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import difflib
 import json
+import os
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +17,11 @@ from .evaluation_files import read_evaluations, read_object
 from .evaluations import Evaluation, Track, track
 from .schema import DONE_FILE, EVALUATIONS_FILE, FAILED_FILE, RUN_FILE, RecordError
 from .words import one_line
+
+_MANY_RUNS = 5_000
+"""From so many runs on it pays to start processes that read them."""
+_MOST_PROCESSES = 4
+_PIECE = 250
 
 Status = Literal["missing", "running", "done", "failed"]
 
@@ -110,7 +116,7 @@ def read_runs(results: str | Path, suite: str | None = None) -> list[Run]:
         raise RecordError(f"{root} holds no records of the suite {suite!r}; {hint}")
     pattern = f"{suite if suite is not None else '*'}/*/*/seed_*/{RUN_FILE}"
     parts: dict[str, Any] = {}
-    runs = [_sharing(read_run(path.parent), parts) for path in root.glob(pattern)]
+    runs = [_sharing(run, parts) for run in _read([path.parent for path in root.glob(pattern)])]
     return sorted(runs, key=lambda run: (run.suite, run.task_id, run.agent_id, run.settings_hash, run.seed))
 
 
@@ -172,6 +178,24 @@ def read_run(folder: Path) -> Run:
         done_steps=done["steps"] if done else None,
         failure=f"{one_line(failed['reason'])} (step {failed['step']})" if failed else None,
     )
+
+
+def _read(folders: Sequence[Path]) -> Iterator[Run]:
+    """The runs in these folders; of many, by several processes."""
+    n_processes = min(_MOST_PROCESSES, os.cpu_count() or 1)
+    if len(folders) < _MANY_RUNS or n_processes == 1:
+        yield from map(read_run, folders)
+        return
+    from loky import ProcessPoolExecutor
+
+    pieces = [folders[first : first + _PIECE] for first in range(0, len(folders), _PIECE)]
+    with ProcessPoolExecutor(n_processes) as pool:
+        for runs in pool.map(_read_piece, pieces):
+            yield from runs
+
+
+def _read_piece(folders: Sequence[Path]) -> list[Run]:
+    return [read_run(folder) for folder in folders]
 
 
 def _sharing(run: Run, parts: dict[str, Any]) -> Run:

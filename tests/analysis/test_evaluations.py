@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from coordbench.analysis import RecordError, read_runs
+from coordbench.analysis import RecordError, read_runs, reading
 from coordbench.analysis.evaluation_files import read_evaluations
 from coordbench.analysis.evaluations import Recorded, plain_track, track
 from coordbench.analysis.winning import values_of
@@ -127,3 +127,26 @@ def test_runs_share_what_their_records_have_in_common(tmp_path: Path) -> None:
     assert one.meta["agent"] is two.meta["agent"]
     assert (one.seed, two.seed) == (0, 1)
     assert one.meta == {**run_content(seed=0), "format": 1}
+
+
+def test_several_processes_read_what_one_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for seed in range(7):
+        write_run(tmp_path, run_content(seed=seed), (-40.0 - seed, -30.0))
+    alone = read_runs(tmp_path)
+    monkeypatch.setattr(reading, "_MANY_RUNS", 2)
+    monkeypatch.setattr(reading, "_PIECE", 3)
+    monkeypatch.setattr(reading.os, "cpu_count", lambda: 2)
+    together = read_runs(tmp_path)
+    assert [run.seed for run in together] == list(range(7))
+    for one, other in zip(alone, together, strict=True):
+        assert (one.path, one.meta, one.status, one.torn) == (
+            other.path,
+            other.meta,
+            other.status,
+            other.torn,
+        )
+        assert np.array_equal(one.track.step, other.track.step)
+        assert list(one.evaluations) == list(other.evaluations)
+    (together[3].path / "evaluations.jsonl").write_text("{}\n")
+    with pytest.raises(RecordError, match=r"seed_3/evaluations.jsonl line 1: "):
+        read_runs(tmp_path)
