@@ -169,12 +169,13 @@ def check_agent(ctx: click.Context, agent: str, settings: tuple[str, ...]) -> No
 @main.command()
 @click.argument("parts", nargs=-1, metavar="[environments|updates|scaling|training|overhead|startup]...")
 @click.option("--out", type=_PATH, help="JSON file for the figures.")
-@click.option("--quick", is_flag=True, help="A look of some seconds: fewer rounds, vm3ac only.")
+@click.option("--quick", is_flag=True, help="A shorter look: fewer rounds, fewer agents.")
 @click.option("--rivals", metavar="PYTHON", multiple=True, help="An interpreter with VMAS or JaxMARL.")
 def speed(parts: tuple[str, ...], out: Path | None, quick: bool, rivals: tuple[str, ...]) -> None:
     """Measure steps and updates a second beside plain implementations, and waiting times.
 
-    All parts, or those named; "envs" is short for environments. All take about three minutes on an idle core.
+    All parts, or those named; "envs" is short for environments. All take minutes
+    on an idle core.
 
     Example: bench speed environments startup --out speed.json
     """

@@ -46,9 +46,10 @@ def told_pairs(board: Leaderboard) -> tuple[list[Row], int]:
 
 def comparable(board: Leaderboard) -> list[Row]:
     """The ranked agents, rivals for the best aggregate; none where aggregates are over different tasks."""
-    ranked = [row for row in rows_of(board.agents) if not math.isnan(row["rank"])]
-    are_alike = all(row["tasks"] == len(board.standing.tasks) for row in ranked)
-    return ranked if are_alike else []
+    ranked: list[Row] = [row for row in rows_of(board.agents) if not math.isnan(row["rank"])]
+    if any(row["tasks"] != len(board.standing.tasks) for row in ranked):
+        return []
+    return ranked
 
 
 def turned(row: Row) -> dict[str, object]:

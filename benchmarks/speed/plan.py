@@ -88,6 +88,7 @@ QUICK = Plan(
     starts=3,
     team_sizes=(2, 8),
     scaling_rounds=2,
+    recurrent_agents=("qmix",),
     recurrent_rounds=120,
     recurrent_chunks=2,
 )

@@ -31,7 +31,8 @@ SUITE = "micromanagement"
 def recurrent(plan: Plan) -> list[dict[str, Any]]:
     """Seed-updates and environment steps a second of stacks and of plain loops over the same seeds."""
     click.echo(
-        f"\nRecurrent agents on {BATTLE}, {plan.seeds} seeds, settings of the quick budget, processor time\n"
+        f"\nRecurrent agents on {BATTLE}, {plan.seeds} seeds, settings of the quick budget; processor time, "
+        f"medians of {plan.recurrent_chunks} rounds\n"
         "  plain: one seed after the other as PyMARL has it, torch's default matmul precision; same: ours\n"
         "  updates: seed-updates a second on the same episodes; training: environment steps a second of all\n"
         "  seeds, acting, memory and updates included"
