@@ -57,7 +57,7 @@ class FOPConfig(EpisodeReplayConfig):
             "temperature_start": 0.05,
             "temperature_end": 0.02,
             "temperature_steps": 20_000,
-            "updates_per_step": 1 / 16,
+            "updates_per_step": 1 / 32,
             "buffer_size": 2_000,
             "warm_up": 1_000,
         },

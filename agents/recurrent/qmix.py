@@ -63,7 +63,7 @@ class QMIXConfig(EpisodeReplayConfig):
             "learning_rate": 1e-3,
             "trace": 0.6,
             "epsilon_steps": 20_000,
-            "updates_per_step": 1 / 16,
+            "updates_per_step": 1 / 32,
             "buffer_size": 2_000,
         },
     }

@@ -214,10 +214,10 @@ class LocalEngine(Executor):
                     os.kill(pid, signal.SIGTERM)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Wait for the running jobs, or kill them if `cancel_futures`."""
-        for pool in self._pools:
+        """Wait for the running jobs, or kill them if `cancel_futures`; idle workers leave on their own."""
+        for slot, pool in enumerate(self._pools):
             if pool is not None:
-                pool.shutdown(wait=wait, kill_workers=cancel_futures)
+                pool.shutdown(wait=wait and slot in self._busy, kill_workers=cancel_futures)
 
     def _release(self, slot: int, ended: Future[Any]) -> None:
         self._busy.discard(slot)

@@ -29,6 +29,8 @@ from .work import Ending, Order, Train, one_line, open_seeds, work
 
 STOP_SECONDS = 600.0
 """How long jobs may take to their checkpoint after Ctrl-C."""
+WAIT_SECONDS = 0.2
+"""Between two looks at the runs of others, where nothing else is left to do."""
 
 
 class Pause(Exception):  # noqa: N818  (the user's wish)
@@ -164,7 +166,7 @@ class Sweep:
         """Wait a while, and settle the jobs that have ended."""
         ended, _ = wait(self._running, timeout=seconds, return_when=FIRST_COMPLETED)
         if self._waiting and not self._running:  # others train all that is left
-            time.sleep(seconds)
+            time.sleep(min(seconds, WAIT_SECONDS))
         self.progress.poll()
         for future in [started for started in self._running if started in ended]:
             stack, order = self._running.pop(future)
