@@ -144,7 +144,7 @@ def test_from_one_command_to_a_leaderboard(tiny: Path, tmp_path: Path) -> None:
 
 def test_a_nan_fails_its_run_alone(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An agent from a file of the user's, one of whose seeds has a loss that is no number."""
-    monkeypatch.chdir(Path(__file__).parent)
+    monkeypatch.chdir(Path(__file__).parents[1] / "kit")
     results = tmp_path / "results"
     command = [sys.executable, "-m", "coordbench.benchmarks", "run", "--suite", tiny, "--results", results]
     command += ["--agents", "sick_agent:Sick,random"]

@@ -26,7 +26,7 @@ from coordbench.envs.micro.results import outcome, pay
 from coordbench.envs.micro.settings import MicroSettings
 from coordbench.envs.micro.units import UNITS, team
 
-SMAC = np.load(Path(__file__).parent / "fixtures" / "micro_smac.npz")
+SMAC = np.load(Path(__file__).parents[1] / "fixtures" / "micro_smac.npz")
 MAPS = {
     "3m": ("3m", "3m"),
     "5m_vs_6m": ("5m", "6m"),

@@ -11,7 +11,7 @@ from coordbench.envs.micro.layout import COOLDOWN, ENERGY, HP, N_ROWS, SHIELD, X
 from coordbench.envs.micro.settings import MicroSettings
 from coordbench.envs.micro.targets import choose_targets
 
-SMACLITE = np.load(Path(__file__).parent / "fixtures" / "micro_smaclite.npz")
+SMACLITE = np.load(Path(__file__).parents[1] / "fixtures" / "micro_smaclite.npz")
 KINDS = "cszMmbgv"
 FIGHTS = {
     "m_m": ("1m", "1m"),

@@ -102,9 +102,9 @@ def test_a_local_worker_that_is_killed_takes_nobody_along(tmp_path: Path) -> Non
 
 
 def test_workers_of_a_sweep_that_was_killed_stop(tmp_path: Path) -> None:
-    here = Path(__file__).parent
+    here, kit = Path(__file__).parent, Path(jobs.__file__).parent
     code = (
-        f"import sys; sys.path.append({str(here)!r})\n"
+        f"import sys; sys.path += {str(here)!r}, {str(kit)!r}\n"
         "import engine_jobs, test_engines\n"
         "from pathlib import Path\n"
         "engine = test_engines.LocalEngine(1, test_engines.nothing)\n"

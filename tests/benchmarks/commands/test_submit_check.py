@@ -29,7 +29,7 @@ from coordbench.leaderboard.submissions.report import Report
 from coordbench.leaderboard.submissions.rules import check_evaluations, check_protocol, check_returns
 from fake_training import TINY
 
-PUBLISHED = Path(__file__).parents[2] / "leaderboard" / "published" / "records"
+PUBLISHED = Path(__file__).parents[3] / "leaderboard" / "published" / "records"
 TASK, OTHER = "predator_prey_2-v1", "cooperative_navigation_3-v1"
 AGENT = "plain_agent:PlainAgent"
 SUITE = TINY.replace("[budgets.short]", f'[[tasks]]\nid = "{OTHER}"\n\n[budgets.short]')

@@ -20,7 +20,7 @@ from coordbench.leaderboard.submissions.strict_json import strict_json
 from submission_factory import AGENT, REFERENCES, RULES, TASKS, lines, run_json, write_run, write_submission
 
 HUNT, WALK = TASKS
-DOCS = Path(__file__).parents[2] / "docs" / "submitting.md"
+DOCS = Path(__file__).parents[3] / "docs" / "submitting.md"
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import smac_stub
 import torch
 from click.testing import CliRunner
 from coordbench import agents, envs
@@ -24,9 +25,6 @@ from coordbench.benchmarks.training.stopping import request_stop
 from coordbench.benchmarks.training.train import Training, train
 from coordbench.envs.starcraft.battle import SMAC
 from resuming import SEEDS, tiny_cell
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "envs"))
-import smac_stub
 
 TASK = "smac_3m-v1"
 
@@ -190,7 +188,7 @@ def test_qmix_learns_to_fight(world, monkeypatch):
 
 
 def test_the_documented_suite_can_be_planned(world, tmp_path):
-    text = (Path(__file__).parents[2] / "docs" / "starcraft.md").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[3] / "docs" / "starcraft.md").read_text(encoding="utf-8")
     (block,) = re.findall(r"```toml\n(.*?)```", text, re.S)
     (tmp_path / "smac.toml").write_text(block)
     arguments = ["run", "--suite", str(tmp_path / "smac.toml"), "--results", str(tmp_path / "results")]

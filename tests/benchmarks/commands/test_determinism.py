@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from click.testing import CliRunner, Result
 from coordbench import agents
@@ -19,8 +17,7 @@ def bench(*arguments: str) -> Result:
     return CliRunner().invoke(main, list(arguments))
 
 
-def test_a_steady_agent_agrees_and_others_are_found(monkeypatch) -> None:
-    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+def test_a_steady_agent_agrees_and_others_are_found() -> None:
     steady, unsteady, broken = "ma_sac", "unsteady_agent:Unsteady", "unsteady_agent:Broken"
     names = f"{unsteady},{broken},{steady}"
     result = bench("check-determinism", "--agents", names, "--tasks", GAME, "--steps", "120")

@@ -1,6 +1,5 @@
 """`bench leaderboard`: synthetic sweeps with a known truth give the known answers."""
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +9,6 @@ import pytest
 from click.testing import CliRunner, Result
 from coordbench.analysis import scores
 from coordbench.benchmarks.cli import main
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "analysis"))
 from record_factory import (
     HUNT,
     NAVIGATION,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from coordbench import envs
 
-OPENAI = Path(__file__).parent / "fixtures" / "openai_spread.npz"
+OPENAI = Path(__file__).parents[1] / "fixtures" / "openai_spread.npz"
 CONTACT = 0.3
 PYTHON = os.environ.get("COORDBENCH_JAXMARL")
 
@@ -57,7 +57,7 @@ def test_jaxmarl_agrees_over_hundreds_of_states(tmp_path):
     of 0.5 weighs collisions against distances). Where a pair is within rounding of touching, one may count
     what the other does not; rewards are compared elsewhere.
     """
-    script, out = Path(__file__).with_name("jaxmarl_spread.py"), tmp_path / "jaxmarl.npz"
+    script, out = Path(__file__).parents[2] / "kit" / "jaxmarl_spread.py", tmp_path / "jaxmarl.npz"
     command = [str(PYTHON), str(script), str(out)]
     asked = subprocess.run(command, capture_output=True, text=True)
     assert asked.returncode == 0, asked.stderr

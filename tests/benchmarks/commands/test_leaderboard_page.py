@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from coordbench.benchmarks.cli import main
 
-RECORDS = Path(__file__).resolve().parents[2] / "leaderboard" / "published" / "records"
+RECORDS = Path(__file__).resolve().parents[3] / "leaderboard" / "published" / "records"
 TASK = "cooperative_navigation_3-v1"
 
 

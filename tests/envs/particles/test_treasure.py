@@ -8,7 +8,7 @@ from coordbench import envs
 from coordbench.envs.particles.treasure import TreasureCollection, TreasureCollectionSettings
 from mpe2 import collect_treasure_v1
 
-MAAC = np.load(Path(__file__).parent / "fixtures" / "treasure_maac.npz")
+MAAC = np.load(Path(__file__).parents[1] / "fixtures" / "treasure_maac.npz")
 GRAVE = -999.0
 
 

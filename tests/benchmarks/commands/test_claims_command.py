@@ -1,6 +1,5 @@
 """`bench claims` as a user types it: planted truths, mistakes, and the claims that are shipped."""
 
-import sys
 import tomllib
 from dataclasses import fields
 from pathlib import Path
@@ -12,11 +11,9 @@ from coordbench import agents
 from coordbench.analysis.claims.file import claims_names, read_claims
 from coordbench.benchmarks.cli import main
 from coordbench.benchmarks.suites.suite_file import read_suite
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "analysis"))
 from record_factory import write_cell
 
-RECORDS = Path(__file__).parents[2] / "leaderboard" / "published" / "records"
+RECORDS = Path(__file__).parents[3] / "leaderboard" / "published" / "records"
 TASK = "predator_prey_2-v1"
 LOW = [120.0, 90.0, 100.0, 140.0, 130.0, 110.0, 150.0]
 HIGH = [value + 200 for value in LOW]
@@ -161,7 +158,7 @@ def test_shipped_claims_speak_of_tasks_agents_and_settings_of_shipped_suites(nam
 
 
 def test_the_example_in_the_documentation_is_read_and_names_what_exists(tmp_path: Path) -> None:
-    guide = (Path(__file__).parents[2] / "docs" / "claims.md").read_text()
+    guide = (Path(__file__).parents[3] / "docs" / "claims.md").read_text()
     example = guide.split("```toml\n")[1].split("```")[0]
     assert len(tomllib.loads(example)["claims"]) == 3
     (tmp_path / "mine.toml").write_text(example)
