@@ -24,12 +24,13 @@ if TYPE_CHECKING:
     from .base import ReferencePolicy, TeamEnv
     from .checks import ContractError, check_env
     from .parallel import parallel_env
-    from .pettingzoo_team import from_parallel
+    from .pettingzoo_team import ParallelTeam, from_parallel
     from .team import TeamSpec
 
 __all__ = [
     "ContractError",
     "NextStepAutoreset",
+    "ParallelTeam",
     "ReferencePolicy",
     "TeamEnv",
     "TeamSpec",
@@ -47,6 +48,7 @@ __all__ = [
 _LAZY = {
     "ContractError": "checks",
     "NextStepAutoreset": "autoreset",
+    "ParallelTeam": "pettingzoo_team",
     "ReferencePolicy": "base",
     "TeamEnv": "base",
     "TeamSpec": "team",

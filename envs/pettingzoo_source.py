@@ -8,7 +8,8 @@ from typing import Any, cast
 
 import numpy as np
 
-from .pettingzoo_spaces import Environment
+from .pettingzoo_spaces import Environment, members_of
+from .team import TeamSpec
 
 Maker = Callable[[], Environment]
 
@@ -87,3 +88,37 @@ def own_state(env: Environment) -> np.ndarray | None:
         return np.asarray(env.state()).reshape(-1)
     except NotImplementedError:  # PettingZoo's base classes raise it where a task defines none
         return None
+
+
+def described(
+    make: Maker, team_reward: str, horizon: int | None, task_id: str | None, use_state: bool
+) -> TeamSpec:
+    """The team that an environment asks for, with the arguments of ``from_parallel``.
+
+    Raises:
+        ValueError: no ``ParallelEnv``, spaces that a team cannot have, or no time limit.
+    """
+    env = checked(make())
+    try:
+        members = members_of(env)
+        name = task_id or str(getattr(env, "metadata", {}).get("name", type(env.unwrapped).__name__))
+        limit = horizon if horizon is not None else own_horizon(env)
+        if limit is None:
+            raise ValueError(f"{name} has no time limit of its own; say from_parallel(..., horizon=...)")
+        env.reset(seed=0)
+        state = own_state(env) if use_state else None
+    finally:
+        env.close()
+    sizes = tuple(member.observation_size for member in members)
+    return TeamSpec(
+        name,
+        len(members),
+        sizes,
+        sum(sizes) if state is None else state.size,
+        "discrete" if members[0].is_discrete else "continuous",
+        max(member.action_size for member in members),
+        limit,
+        (),
+        "sum over members" if team_reward == "sum" else "mean over members",
+        {"team_reward": team_reward, "horizon": limit, "own_state": state is not None},
+    )

@@ -36,7 +36,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from .base import StepResult, TeamEnv
-from .pettingzoo_source import Maker, checked, maker_of, own_horizon, own_state
+from .pettingzoo_source import Maker, checked, described, maker_of
 from .pettingzoo_spaces import Environment, Member, members_of
 from .seeding import GAMMA, MASK, mix
 from .settings import suggestion
@@ -78,50 +78,37 @@ def from_parallel(
         near = suggestion(str(team_reward), get_args(TeamReward))
         raise ValueError(f"team_reward must be one of {rules}, got {team_reward!r}{near}")
     maker = maker_of(make)
-    env = checked(maker())
-    try:
-        members = members_of(env)
-        name = task_id or str(getattr(env, "metadata", {}).get("name", type(env.unwrapped).__name__))
-        limit = horizon if horizon is not None else own_horizon(env)
-        if limit is None:
-            raise ValueError(f"{name} has no time limit of its own; say from_parallel(..., horizon=...)")
-        env.reset(seed=0)
-        state = own_state(env) if use_state else None
-    finally:
-        env.close()
-    sizes = tuple(member.observation_size for member in members)
-    team = TeamSpec(
-        name,
-        len(members),
-        sizes,
-        sum(sizes) if state is None else state.size,
-        "discrete" if members[0].is_discrete else "continuous",
-        max(member.action_size for member in members),
-        limit,
-        (),
-        "sum over members" if team_reward == "sum" else "mean over members",
-        {"team_reward": team_reward, "horizon": limit, "own_state": state is not None},
-    )
-    return ParallelTeam(team, num_envs, seed, maker)
+    team = described(maker, team_reward, horizon, task_id, use_state)
+    own_state = bool(team.settings["own_state"])
+    return ParallelTeam(team, num_envs, seed, maker, team_reward, own_state)
 
 
 class ParallelTeam(TeamEnv):
-    """B copies of a PettingZoo environment; made by ``from_parallel``.
+    """B copies of a PettingZoo environment; made by ``from_parallel``, or the base of a task with a name.
 
     Args:
         team: the task.
         num_envs: B.
         seed: of the first ``reset()``.
         make: returns a fresh environment of the task.
+        team_reward: as ``from_parallel`` takes it.
+        own_state: whether the state is ``env.state()``.
     """
 
-    def __init__(self, team: TeamSpec, num_envs: int, seed: int | Sequence[int] | None, make: Maker) -> None:
+    def __init__(
+        self,
+        team: TeamSpec,
+        num_envs: int,
+        seed: int | Sequence[int] | None,
+        make: Maker,
+        team_reward: TeamReward = "mean",
+        own_state: bool = False,
+    ) -> None:
         super().__init__(team, num_envs, seed)
-        self._make = make
+        self._make, self._own_state = make, own_state
+        self._rule: TeamReward = team_reward
         self.envs = [checked(make()) for _ in range(num_envs)]
         self._members: tuple[Member, ...] = members_of(self.envs[0])
-        self._rule: str = team.settings["team_reward"]
-        self._own_state: bool = team.settings["own_state"]
         n, width = team.n_agents, (() if self._discrete else (team.action_size,))
         played: tuple[int, ...] = (team.horizon, n, *width)
         self._episode = self._state_array("episode", (), np.uint64)
@@ -140,7 +127,7 @@ class ParallelTeam(TeamEnv):
 
     def remake(self, num_envs: int, seed: int | Sequence[int] | None = None) -> ParallelTeam:
         """A fresh environment of the same task and settings with another number of copies."""
-        return ParallelTeam(self.team, num_envs, seed, self._make)
+        return ParallelTeam(self.team, num_envs, seed, self._make, self._rule, self._own_state)
 
     def step(self, actions: np.ndarray) -> StepResult:
         """As ``TeamEnv.step``; an episode that the environment itself cuts short is truncated too."""

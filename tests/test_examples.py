@@ -1,4 +1,4 @@
-"""The example package: built, installed, tested and run as somebody else's would be."""
+"""The example packages: built, installed, tested and run as somebody else's would be."""
 
 from __future__ import annotations
 
@@ -10,15 +10,21 @@ from pathlib import Path
 
 import pytest
 
-EXAMPLE = Path(__file__).resolve().parent.parent / "examples" / "coordbench-iddpg"
+EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 
 
 @pytest.fixture(scope="module")
 def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a copy of the package in `source` and what pip installs of it in `site`."""
-    folder = tmp_path_factory.mktemp("package")
+    """The example of an agent, as `installed` leaves it."""
+    return installed("coordbench-iddpg", tmp_path_factory.mktemp("package"))
+
+
+def installed(example: str, folder: Path) -> Path:
+    """The folder, with a copy of the package in `source` and what pip installs of it in `site`."""
     shutil.copytree(
-        EXAMPLE, folder / "source", ignore=shutil.ignore_patterns("build", "*.egg-info", "__pycache__")
+        EXAMPLES / example,
+        folder / "source",
+        ignore=shutil.ignore_patterns("build", "*.egg-info", "__pycache__"),
     )
     options = "--quiet --disable-pip-version-check --no-deps --no-build-isolation --no-index"
     source, site = str(folder / "source"), str(folder / "site")
@@ -43,12 +49,16 @@ def python(package: Path, *arguments: str | Path) -> str:
     return done.stdout
 
 
+def tested(package: Path, module: str) -> str:
+    """What the tests of an installed package print."""
+    assert {path.name for path in (package / "site").glob("*.py")} == {f"{module}.py"}
+    test = package / "elsewhere" / f"test_{module}.py"
+    shutil.copy(package / "source" / test.name, test)
+    return python(package, "-m", "pytest", "-q", "-p", "no:cacheprovider", test)
+
+
 def test_it_installs_one_module_and_its_own_tests_pass(package: Path) -> None:
-    installed = {path.name for path in (package / "site").glob("*.py")}
-    assert installed == {"coordbench_iddpg.py"}
-    test = package / "elsewhere" / "test_coordbench_iddpg.py"
-    shutil.copy(package / "source" / "test_coordbench_iddpg.py", test)
-    assert "3 passed" in python(package, "-m", "pytest", "-q", "-p", "no:cacheprovider", test)
+    assert "3 passed" in tested(package, "coordbench_iddpg")
 
 
 def test_its_name_is_known_and_trains(package: Path) -> None:
@@ -62,4 +72,15 @@ def test_its_name_is_known_and_trains(package: Path) -> None:
 
 
 def test_the_agent_is_short() -> None:
-    assert len((EXAMPLE / "coordbench_iddpg.py").read_text().splitlines()) < 120
+    assert len((EXAMPLES / "coordbench-iddpg" / "coordbench_iddpg.py").read_text().splitlines()) < 120
+
+
+def test_the_example_of_a_task_keeps_its_promises_and_trains_recurrent_agents(tmp_path: Path) -> None:
+    package = installed("coordbench-foraging", tmp_path)
+    assert "5 passed" in tested(package, "coordbench_foraging")
+    shutil.copy(package / "source" / "foraging.toml", package / "elsewhere")
+    run = "run --suite foraging.toml --budget smoke --seeds 0 --agents qmix,vdac --workers 1"
+    out = python(package, "-m", "coordbench.benchmarks", *run.split())
+    assert "2 runs, 0 done; 2 to train" in out
+    (table,) = (package / "elsewhere").rglob("leaderboard.csv")
+    assert "vdac" in table.read_text()
