@@ -49,7 +49,7 @@ def python(package: Path, *arguments: str | Path) -> str:
     return done.stdout
 
 
-def tested(package: Path, module: str) -> str:
+def output_of_own_tests(package: Path, module: str) -> str:
     """What the tests of an installed package print."""
     assert {path.name for path in (package / "site").glob("*.py")} == {f"{module}.py"}
     test = package / "elsewhere" / f"test_{module}.py"
@@ -58,7 +58,7 @@ def tested(package: Path, module: str) -> str:
 
 
 def test_it_installs_one_module_and_its_own_tests_pass(package: Path) -> None:
-    assert "3 passed" in tested(package, "coordbench_iddpg")
+    assert "3 passed" in output_of_own_tests(package, "coordbench_iddpg")
 
 
 def test_its_name_is_known_and_trains(package: Path) -> None:
@@ -77,7 +77,7 @@ def test_the_agent_is_short() -> None:
 
 def test_the_example_of_a_task_keeps_its_promises_and_trains_recurrent_agents(tmp_path: Path) -> None:
     package = installed("coordbench-foraging", tmp_path)
-    assert "5 passed" in tested(package, "coordbench_foraging")
+    assert "5 passed" in output_of_own_tests(package, "coordbench_foraging")
     shutil.copy(package / "source" / "foraging.toml", package / "elsewhere")
     run = "run --suite foraging.toml --budget smoke --seeds 0 --agents qmix,vdac --workers 1"
     out = python(package, "-m", "coordbench.benchmarks", *run.split())

@@ -20,10 +20,15 @@ class StochasticMembers(RecurrentAgent):
     trunk: RecurrentTrunk
     head: SequenceMLP
 
-    def make_members(self, extra: int = 0) -> list[FlatNetwork]:
-        """Make trunk and head; the head reads so many numbers beside the recurrent state."""
+    def make_members(self, extra: int = 0, beside: int = 0) -> list[FlatNetwork]:
+        """Make trunk and head.
+
+        Args:
+            extra: numbers that the head reads beside the recurrent state.
+            beside: numbers that it puts out behind the logits.
+        """
         self.trunk = self.new_trunk()
-        sizes = (self.config.hidden + extra, self.team.action_size)
+        sizes = (self.config.hidden + extra, self.team.action_size + beside)
         self.head = SequenceMLP(sizes, self.streams["init head"], self.n_networks)
         return [self.trunk, self.head]
 

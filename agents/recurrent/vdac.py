@@ -27,18 +27,15 @@ import torch
 from torch import Tensor
 
 from ...envs.base import TeamSpec
-from ..base import Policy, Transition
 from ..memory.episodes import Sequences
-from ..memory.fragments import Fragments
 from ..networks.flat import Adam, FlatNetwork
 from ..networks.mixing import Mixer, MonotonicMixer, SumMixer, prefixed
 from ..networks.optimizing import RMSprop
-from ..networks.sequences import SequenceMLP
-from .acting import GreedyPolicy, SamplingPolicy
-from .agent import RecurrentAgent
+from .fragment_agent import FragmentAgent
 from .returns import following, lambda_returns, masked_mean
 from .schedules import entropy, log_of, policy_probabilities
 from .settings import RecurrentConfig
+from .stochastic import taken
 
 
 @dataclass(frozen=True)
@@ -86,7 +83,7 @@ class VDACConfig(RecurrentConfig):
         )
 
 
-class VDAC(RecurrentAgent):
+class VDAC(FragmentAgent):
     """Value decomposition actor-critic."""
 
     config_class = VDACConfig
@@ -100,9 +97,7 @@ class VDAC(RecurrentAgent):
         device: torch.device | str = "cpu",
     ) -> None:
         super().__init__(team, config, seeds, device)
-        self.trunk = self.new_trunk()
-        sizes = (config.hidden, team.action_size + 1)  # logits and the local value
-        self.head = SequenceMLP(sizes, self.streams["init head"], self.n_networks)
+        self.make_members(beside=1)  # the local value, behind the logits
         self.mixer: Mixer = SumMixer()
         if config.mixer == "monotonic":
             self.mixer = MonotonicMixer(
@@ -113,8 +108,7 @@ class VDAC(RecurrentAgent):
                 self.streams["init mixer"],
             )
         self.optimizer = self.optimizer_of(list(self.networks().values()))
-        self.explorer = SamplingPolicy(self, self.trunk, None, config.mask_first)
-        self.fragments = Fragments(team, len(self.seeds), min(config.rollout, team.horizon), self.device)
+        self.begin(config.rollout)
 
     def networks(self) -> dict[str, FlatNetwork]:
         """All networks by name; there are no targets."""
@@ -124,33 +118,18 @@ class VDAC(RecurrentAgent):
         """The one optimiser."""
         return {"all": self.optimizer}
 
+    def logits(self, batch: Sequences) -> Tensor:
+        """Members' logits along sequences, (S, K, B, N, n)."""
+        return super().logits(batch)[..., :-1]
+
     def outputs(self, hidden: Tensor) -> Tensor:
         """Members' logits."""
-        return self.head.frozen(hidden)[..., :-1]
+        return super().outputs(hidden)[..., :-1]
 
-    def policy(self, mode: str = "explore", seed: int | None = None) -> Policy:
-        """`"explore"`: samples the policies with their floor; `"greedy"`: the likeliest allowed action.
-
-        Without a seed, `"explore"` is always the same policy: the one that `observe` learns from.
-        """
-        if self._check_mode(mode) == "greedy":
-            return GreedyPolicy(self, self.trunk, seed)
-        if seed is not None:
-            return SamplingPolicy(self, self.trunk, seed, self.config.mask_first)
-        return self.explorer
-
-    def observe(self, transition: Transition) -> None:
-        """Store one step of all copies, until the next update."""
-        self.fragments.add(self.cleaned(transition))
-        self.n_steps += transition.action.shape[1]
-
-    def update(self) -> dict[str, Tensor]:
-        """One gradient step on the steps since the last one, if `rollout` rounds are over."""
-        if not self.fragments.is_due:
-            return {}
-        metrics = self.learn(self.fragments.take(self.explorer.hidden, self.explorer.last_action))
-        self._n_updates += 1
-        return metrics
+    @property
+    def masks_first(self) -> bool:
+        """Whether masks come before the softmax."""
+        return self.config.mask_first
 
     def losses(self, batch: Sequences) -> dict[str, Tensor]:
         """The losses by name, (S,) each: that of the policies, of V_tot, and the entropy."""
@@ -158,9 +137,8 @@ class VDAC(RecurrentAgent):
         probability = policy_probabilities(output[..., :-1], batch.mask, self.epsilon, self.config.mask_first)
         total = self.mixer(output[..., -1], batch.state)  # (S, K, B)
         advantage = self.returns(batch, total.detach()) - total
-        played = probability.gather(-1, batch.action[..., None])[..., 0]
         # Floor and mask can make what was played impossible only in padding.
-        log_p = log_of(played)
+        log_p = log_of(taken(probability, batch.action))
         return {
             "policy_loss": masked_mean(-advantage.detach()[..., None] * log_p, batch.filled),
             "value_loss": masked_mean(advantage.square(), batch.filled),
@@ -186,12 +164,3 @@ class VDAC(RecurrentAgent):
         loss = loss - c.entropy_coef * losses["entropy"]
         norm = self.step_down(loss, list(self.networks().values()), self.optimizer)
         return {name: value.detach() for name, value in losses.items()} | {"gradient_norm": norm}
-
-    def state_dict(self) -> dict[str, Any]:
-        """All of the agent, the steps since the last update included."""
-        return super().state_dict() | {"fragments": self.fragments.state_dict()}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take up a state made by `state_dict`."""
-        super().load_state_dict(state)
-        self.fragments.load_state_dict(state["fragments"])
