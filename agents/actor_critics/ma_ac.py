@@ -15,8 +15,8 @@ Choices the paper leaves open, ours unless a source is given:
 - (16), (18) and (20) are summed over members, each member's gradient being its own.
 - With beta = 0 nothing keeps the policy from becoming deterministic and its means from running into the
   flat parts of tanh. Hence a floor under log std, Gaussian exploration noise and MADDPG's penalty on means
-  before squashing, with a larger weight. They soften the collapse; they do not cure it, and MA-AC's
-  weakness is no finding about mutual information.
+  before squashing, with a larger weight. They soften the collapse and do not cure it: MA-AC's weakness is
+  no finding about mutual information.
 """
 
 from __future__ import annotations
@@ -53,7 +53,6 @@ class MAACConfig(OffPolicyConfig):
     mean_penalty: float = 0.01
     """Weight in the policy loss of the mean square of means before squashing, or of logits; ours (MADDPG's
     code: 1e-3)."""
-
     policy_q: Literal["q1", "min"] = "q1"
     """Action value in (20): the first, as printed, or the smaller of both, as in (17)."""
     critic_target: Literal["value", "action_value"] = "value"
@@ -125,10 +124,10 @@ class MAAC(OffPolicyAgent):
         losses = self.losses(batch, fresh)
         torch.cat([loss.flatten() for loss in losses.values()]).sum().backward()
         self.optimizer.step()
-        if self.has_value:
-            self.target_value.track(self.value, self.config.target_rate)
-        else:
-            self.target_critic.track(self.critic, self.config.target_rate)
+        live, average = (
+            (self.value, self.target_value) if self.has_value else (self.critic, self.target_critic)
+        )
+        average.track(live, self.config.target_rate)
         return {name: loss.detach().mean(1) for name, loss in losses.items()} | self.spread(fresh)
 
     def losses(self, batch: Batch, fresh: Fresh) -> dict[str, Tensor]:
@@ -170,9 +169,8 @@ class MAAC(OffPolicyAgent):
         """(17) at the successors and under the averaged critics, (S, N, B)."""
         assert batch.next_observation is not None
         mask = {"mask": batch.extra["next_mask"]} if self.is_discrete else {}
-        after = batch._replace(
-            observation=batch.next_observation, x=batch.next_x, extra={**batch.extra, **mask}
-        )
+        extra = {**batch.extra, **mask}
+        after = batch._replace(observation=batch.next_observation, x=batch.next_x, extra=extra)
         fresh = self.draw_actions(after)
         _, q_min = self.action_values(after, fresh, self.target_critic)
         return q_min + self.value_bonus(after, fresh)
@@ -234,10 +232,10 @@ class MAAC(OffPolicyAgent):
 
     def networks(self) -> dict[str, Network]:
         """All networks by name."""
-        common: dict[str, Network] = {"actor": self.actor, "critic": self.critic}
+        averaged = {"target_critic": self.target_critic}
         if self.has_value:
-            return {**common, "value": self.value, "target_value": self.target_value}
-        return {**common, "target_critic": self.target_critic}
+            averaged = {"value": self.value, "target_value": self.target_value}
+        return {"actor": self.actor, "critic": self.critic, **averaged}
 
     def optimizers(self) -> dict[str, Adam]:
         """The optimiser."""
