@@ -167,15 +167,17 @@ def check_agent(ctx: click.Context, agent: str, settings: tuple[str, ...]) -> No
 
 
 @main.command()
-@click.argument("parts", nargs=-1, metavar="[environments|updates|scaling|training|overhead|startup]...")
+@click.argument("parts", nargs=-1, metavar="[PART]...")
 @click.option("--out", type=_PATH, help="JSON file for the figures.")
 @click.option("--quick", is_flag=True, help="A shorter look: fewer rounds, fewer agents.")
-@click.option("--rivals", metavar="PYTHON", multiple=True, help="An interpreter with VMAS or JaxMARL.")
+@click.option(
+    "--rivals", metavar="PYTHON", multiple=True, help="An interpreter with VMAS, JaxMARL or SMAClite."
+)
 def speed(parts: tuple[str, ...], out: Path | None, quick: bool, rivals: tuple[str, ...]) -> None:
     """Measure steps and updates a second beside plain implementations, and waiting times.
 
-    All parts, or those named; "envs" is short for environments. All take minutes
-    on an idle core.
+    Parts: environments (or envs), battles, updates, recurrent, scaling, training,
+    overhead, startup. All take minutes on an idle core.
 
     Example: bench speed environments startup --out speed.json
     """

@@ -232,10 +232,10 @@ class MAAC(OffPolicyAgent):
 
     def networks(self) -> dict[str, Network]:
         """All networks by name."""
-        averaged = {"target_critic": self.target_critic}
+        common: dict[str, Network] = {"actor": self.actor, "critic": self.critic}
         if self.has_value:
-            averaged = {"value": self.value, "target_value": self.target_value}
-        return {"actor": self.actor, "critic": self.critic, **averaged}
+            return {**common, "value": self.value, "target_value": self.target_value}
+        return {**common, "target_critic": self.target_critic}
 
     def optimizers(self) -> dict[str, Adam]:
         """The optimiser."""

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import subprocess
 import time
 from collections.abc import Callable, Collection
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any
 
 import click
@@ -16,6 +14,7 @@ from ... import envs
 from ...envs import TeamEnv
 from .chunks import interleaved, shown
 from .plan import NAVIGATION, Plan
+from .rival_processes import Rivals
 
 PEERS = {
     NAVIGATION: "mpe2 simple_spread",
@@ -23,6 +22,8 @@ PEERS = {
     "multiwalker_3-v1": "bare Box2D multiwalker",
 }
 """What a task is compared with, one copy at a time, in this process."""
+SPREADS = ("vmas", "jaxmarl")
+"""Packages with batched navigation, in interpreters of their own."""
 MOST_COPIES = {"multiwalker_3-v1": 64, "multiwalker_4-v1": 64}
 """More copies of these only take longer: they step one after the other."""
 
@@ -47,8 +48,10 @@ def environments(plan: Plan, rivals: Collection[str] = ()) -> list[dict[str, Any
             memory[task, copies] = sum(array.nbytes for array in env.snapshot().values()) / copies
         if task in PEERS and (installed("box2d") if task.startswith("multi") else installed("mpe2")):
             chunks[PEERS[task], 1] = stepping_peer(task, plan.seconds)
-    with Rivals(rivals, [b for b in plan.batch_sizes if b > 1], plan.seconds) as others:
-        rates = interleaved(chunks | others.chunks, plan.rounds)
+    asked = [("simple_spread", copies) for copies in plan.batch_sizes if copies > 1]
+    with Rivals(rivals, dict.fromkeys(SPREADS, asked), plan.seconds) as others:
+        chunks |= {(rival.package, rival.copies): chunk for rival, chunk in others.chunks.items()}
+        rates = interleaved(chunks, plan.rounds)
     click.echo(f"  {'task':28}{'copies':>6}{'steps a second [quartiles]':>27}{'bytes':>19}")
     rows = []
     for (task, copies), rate in rates.items():
@@ -71,7 +74,7 @@ def compared(task: str, copies: int, rates: dict[tuple[str, int], Any]) -> list[
     """What stands beside a task with so many copies."""
     found = [(PEERS[task], 1)] if (PEERS.get(task), 1) in rates else []
     if task == NAVIGATION:
-        found += [(name, b) for name, b in rates if b == copies > 1 and name.startswith(("vmas", "jaxmarl"))]
+        found += [(name, b) for name, b in rates if b == copies > 1 and name.startswith(SPREADS)]
     return found
 
 
@@ -145,63 +148,6 @@ def stepping_box2d(seconds: float) -> Callable[[], float]:
         return steps / (time.process_time() - began)
 
     return chunk
-
-
-class Rivals:
-    """Other interpreters that step other packages' environments when they are asked to."""
-
-    def __init__(self, interpreters: Collection[str], batch_sizes: Collection[int], seconds: float) -> None:
-        self.chunks: dict[tuple[str, int], Callable[[], float]] = {}
-        self._interpreters, self._batch_sizes, self._seconds = interpreters, batch_sizes, seconds
-        self._running: list[subprocess.Popen[str]] = []
-
-    def __enter__(self) -> Rivals:
-        script = str(Path(__file__).with_name("rival_steps.py"))
-        try:
-            for python in self._interpreters:
-                for line in _asked([python, script]).splitlines():
-                    for copies in self._batch_sizes:
-                        command = [python, script, line.partition("==")[0], str(copies), str(self._seconds)]
-                        self.chunks[line, copies] = self._start(command)
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for process in self._running:
-            process.kill()
-            process.wait()
-
-    def _start(self, command: list[str]) -> Callable[[], float]:
-        process = subprocess.Popen(  # noqa: S603
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-        )
-        self._running.append(process)
-
-        def line() -> str:
-            assert process.stdout is not None
-            answer = process.stdout.readline().strip()
-            if not answer:
-                raise ValueError(f"{' '.join(command)} gave up; run it by itself to see why")
-            return answer
-
-        line()
-
-        def chunk() -> float:
-            assert process.stdin is not None
-            process.stdin.write("\n")
-            process.stdin.flush()
-            return float(line())
-
-        return chunk
-
-
-def _asked(command: list[str]) -> str:
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout  # noqa: S603
-    except (OSError, subprocess.CalledProcessError) as error:
-        raise ValueError(f"cannot run {command[0]!r} as a Python interpreter: {error}") from error
 
 
 def installed(package: str) -> str | None:

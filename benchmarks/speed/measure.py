@@ -18,6 +18,7 @@ import click
 from ... import envs
 from ..errors import unknown
 from ..startup import prepare_worker, provenance
+from .battles import battles
 from .chunks import interleaved, shown, updating
 from .environments import environments, installed
 from .overhead import overhead
@@ -29,7 +30,7 @@ from .training import timed_training
 
 __all__ = ["PARTS", "QUICK", "Plan", "chosen", "run"]
 
-PARTS = ("environments", "updates", "recurrent", "scaling", "training", "overhead", "startup")
+PARTS = ("environments", "battles", "updates", "recurrent", "scaling", "training", "overhead", "startup")
 SHORT = {"envs": "environments"}
 
 
@@ -45,7 +46,7 @@ def run(
         out: JSON file, if wanted.
         plan: how much is measured; `Plan()` if None.
         parts: which of `PARTS`.
-        rivals: Python interpreters that have VMAS or JaxMARL, to compare environments with.
+        rivals: Python interpreters that have VMAS, JaxMARL or SMAClite, to compare environments with.
 
     Raises:
         OSError: `out` cannot be written; found out before anything is measured.
@@ -69,6 +70,7 @@ def run(
         if part in parts:
             report[part] = {
                 "environments": lambda: environments(plan, rivals),
+                "battles": lambda: battles(plan, rivals),
                 "updates": lambda: updates(plan),
                 "recurrent": lambda: recurrent(plan),
                 "scaling": lambda: scaling(plan),

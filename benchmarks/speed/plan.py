@@ -18,6 +18,8 @@ class Plan:
         seconds: length of a chunk of environment steps, roughly.
         env_tasks: tasks whose environments are stepped.
         batch_sizes: copies stepped together.
+        battle_tasks: SMAC-like battles that are stepped.
+        battle_copies: of each that are stepped together.
         update_tasks: tasks for whose teams the agents are updated.
         agents: any of vm3ac, ma_sac, maddpg.
         hidden: hidden layers of all networks.
@@ -52,6 +54,8 @@ class Plan:
         "multiwalker_3-v1",
     )
     batch_sizes: tuple[int, ...] = (1, 64, 1024)
+    battle_tasks: tuple[str, ...] = (BATTLE, "micro_8m-v1", "micro_27m_vs_30m-v1")
+    battle_copies: tuple[int, ...] = (64, 256)
     update_tasks: tuple[str, ...] = (NAVIGATION, "predator_prey_4-v1")
     agents: tuple[str, ...] = ("vm3ac", "ma_sac", "maddpg")
     hidden: tuple[tuple[int, ...], ...] = ((128, 128), (64, 64))
@@ -80,6 +84,7 @@ class Plan:
 QUICK = Plan(
     rounds=3,
     seconds=0.05,
+    battle_copies=(64,),
     agents=("vm3ac",),
     updates=2,
     stacks=(4,),

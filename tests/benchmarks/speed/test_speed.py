@@ -17,6 +17,7 @@ from coordbench.benchmarks.speed import environments as speed_environments
 from coordbench.benchmarks.speed import measure as speed
 from coordbench.benchmarks.speed.chunks import alone, interleaved, plain_learner, random_batch
 from coordbench.benchmarks.speed.plain_loop import PlainMADDPG, PlainVM3AC
+from coordbench.benchmarks.speed.plan import BATTLE
 from coordbench.benchmarks.speed.start_up import first_steps
 from coordbench.benchmarks.speed.training import Stopwatch
 from torch import nn
@@ -37,6 +38,8 @@ TINY = speed.Plan(
     training_steps=40,
     overhead_steps=200,
     start_tasks=(speed_environments.NAVIGATION,),
+    battle_tasks=(BATTLE,),
+    battle_copies=(2,),
     starts=1,
     team_sizes=(2, 3),
     scaling_agents={"ma_sac": 3, "vm3ac": 2},
@@ -258,15 +261,18 @@ def test_other_interpreters_are_asked_and_left_behind(tmp_path):
     """A stand-in for an interpreter with VMAS; a real one needs an environment of its own."""
     python = tmp_path / "python"
     python.write_text(
-        "#!/bin/sh\n[ $# -lt 2 ] && { echo vmas==9.9; exit; }\necho ready; while read x; do echo 50.0; done\n"
+        "#!/bin/sh\n[ $# -lt 2 ] && { echo vmas==9.9; echo smaclite==1; exit; }\n"
+        "echo ready; while read x; do echo 50.0; done\n"
     )
     python.chmod(0o755)
-    rows = {
-        (row["task"], row["num_envs"]): row
-        for row in speed.run(None, TINY, ["environments"], [str(python)])["environments"]
-    }
+    report = speed.run(None, TINY, ["environments", "battles"], [str(python)])
+    rows = {(row["task"], row["num_envs"]): row for row in report["environments"]}
     assert rows["vmas==9.9", 2]["steps_per_second"]["median"] == 50
     ours = rows[speed_environments.NAVIGATION, 2]
     assert ours["ratio_to_vmas==9.9"] == pytest.approx(ours["steps_per_second"]["median"] / 50)
+    (battle,) = report["battles"]
+    assert battle["num_envs"] == 2
+    assert "jaxmarl" not in str(battle)
+    assert battle["smaclite==1"]["ratio"] == pytest.approx(battle["steps_per_second"]["median"] / 50)
     with pytest.raises(ValueError, match="cannot run 'no-such-python'"):
         speed.run(None, TINY, ["environments"], ["no-such-python"])
