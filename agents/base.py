@@ -13,6 +13,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, ClassVar, NamedTuple, Self
 
 import torch
@@ -39,8 +40,13 @@ class Config:
         Raises:
             SettingError: a name that does not exist or a value of the wrong type or range.
         """
-        config = override(cls(), dict(cls.PRESETS.get(preset or "", {})))
-        return override(config, dict(settings or {}))
+        return override(cls._of_preset(preset), dict(settings or {}))
+
+    @classmethod
+    @cache
+    def _of_preset(cls, preset: str | None) -> Self:
+        """Defaults and the preset's values; suites of thousands of cells share few of them."""
+        return override(cls(), dict(cls.PRESETS.get(preset or "", {})))
 
 
 class Transition(NamedTuple):

@@ -23,6 +23,7 @@ ABSOLUTE_FILE = "absolute.json"
 POSITIONS_FILE = "positions.jsonl"
 
 _NUMBER = (int, float)
+_PLAIN = {str, int, bool, type(None)}
 
 _LARGEST_WHOLE, _LARGEST = 2**53, 1e300
 
@@ -168,6 +169,8 @@ def from_json(text: str | bytes) -> dict[str, Any]:
 
 def plain(value: Any) -> Any:
     """``value`` as the plain Python types that JSON knows; numbers that are not finite become None."""
+    if type(value) in _PLAIN:  # most are; the hashes of large suites wait for this function
+        return value
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else None
     if isinstance(value, str | bool | int | None):
