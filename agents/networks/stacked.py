@@ -19,7 +19,7 @@ from .flat import Network
 
 # With float32_matmul_precision "medium" torch hands a batched product to oneDNN only if it has more
 # multiplications than this (ATen/native/mkldnn/Matmul.cpp, mkldnn_gemm_min_size): left to itself, the choice
-# would hang on S. oneDNN's result does not depend on where in memory a matrix stands; MKL's does.
+# would hang on S.
 _ONEDNN_MIN = 16**3
 
 
@@ -138,12 +138,29 @@ class _Forward(torch.autograd.Function):
 
 
 def bmm(a: Tensor, b: Tensor, out: Tensor | None = None) -> Tensor:
-    """`torch.bmm` whose kernel does not depend on the number of matrices: few small ones get zeros added."""
+    """`torch.bmm` whose kernel does not depend on the number of matrices.
+
+    MKL ("highest") has other kernels for vectors, which therefore get a row or column of zeros; oneDNN
+    ("medium") does not take few small matrices, which get further ones of zeros.
+    """
+    if torch.get_float32_matmul_precision() == "highest":
+        rows, columns = a.shape[1], b.shape[2]
+        if rows > 1 < columns:
+            return torch.bmm(a, b) if out is None else torch.bmm(a, b, out=out)
+        a = _with_row(a) if rows == 1 else a
+        b = _with_row(b.transpose(1, 2)).transpose(1, 2) if columns == 1 else b
+        product = torch.bmm(a, b)[:, :rows, :columns]
+        return product.contiguous() if out is None else out.copy_(product)
     lack = _ONEDNN_MIN // (a.shape[1] * a.shape[2] * b.shape[2]) + 1 - a.shape[0]
     if lack <= 0:
         return torch.bmm(a, b) if out is None else torch.bmm(a, b, out=out)
     product = torch.bmm(_with_zeros(a, lack), _with_zeros(b, lack))[: a.shape[0]]
     return product if out is None else out.copy_(product)
+
+
+def _with_row(rows: Tensor) -> Tensor:
+    """A row of zeros below the one of each matrix."""
+    return torch.cat([rows, torch.zeros_like(rows)], 1)
 
 
 def _with_zeros(matrices: Tensor, count: int) -> Tensor:

@@ -16,18 +16,20 @@ def as_before():
     torch.set_float32_matmul_precision(before)
 
 
-def test_products_in_a_fresh_process_are_float32s_under_medium():
+@pytest.mark.parametrize(("is_intel", "chosen"), [(True, "highest"), (False, "medium")])
+def test_products_in_a_fresh_process_are_float32s(is_intel, chosen):
     code = (
+        f"from coordbench.agents import precision; precision.made_by_intel = lambda: {is_intel};"
         "from coordbench.benchmarks.startup import prepare_worker;"
-        "print(prepare_worker()['matmul_precision']);"
-        "from coordbench.agents.precision import products_are_accurate; print(products_are_accurate())"
+        "print(prepare_worker()['matmul_precision']); print(precision.products_are_accurate())"
     )
     env = {name: value for name, value in os.environ.items() if name != "ONEDNN_MAX_CPU_ISA"}
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=env)
-    assert run.stdout.split() == ["medium", "True"]
+    assert run.stdout.split() == [chosen, "True"]
 
 
 def test_inaccurate_products_are_given_up(monkeypatch):
+    monkeypatch.setattr(precision, "made_by_intel", lambda: False)
     monkeypatch.setattr(precision, "products_are_accurate", lambda: False)
     assert precision.use_fast_products() == "highest"
 
