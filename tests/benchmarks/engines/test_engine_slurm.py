@@ -177,7 +177,8 @@ def test_the_real_time_limit(tmp_path: Path, slurm_options: dict[str, str]) -> N
     assert outcome(future, 600) == "done"
     engine.shutdown()
     assert (tmp_path / "a.steps").stat().st_size == 350
-    assert (tmp_path / "a.starts").stat().st_size == (tmp_path / "a.stops").stat().st_size + 1 > 1
+    # Whoever comes to its end as the signal comes is started once more, and ends at once.
+    assert 1 <= (tmp_path / "a.stops").stat().st_size < (tmp_path / "a.starts").stat().st_size
 
 
 def test_sbatch_that_refuses_says_why(tmp_path: Path, slurm_options: dict[str, str]) -> None:
