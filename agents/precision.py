@@ -17,9 +17,10 @@ _TOLERANCE = 1e-4
 def use_fast_products() -> str:
     """Let torch take the faster one of MKL ("highest") and oneDNN ("medium"); the precision that is set.
 
-    MKL is faster on Intel processors and slow on others. Both give every seed of a stack the same bits
-    (`stacked.bmm`). With AMX oneDNN would compute in bfloat16, so it is kept from AMX; where it is too late
-    for that (this process has multiplied before), products are MKL's.
+    MKL is faster on Intel processors and slow on others; there it and elsewhere oneDNN give every seed of a
+    stack the same bits (`stacked.bmm`). With AMX oneDNN would compute in bfloat16, so it is kept from AMX;
+    where it is too late for that (this process has multiplied before), products are MKL's, whose last bits
+    may then depend on the stack.
     """
     if made_by_intel():
         torch.set_float32_matmul_precision("highest")

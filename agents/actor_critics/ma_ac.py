@@ -124,10 +124,10 @@ class MAAC(OffPolicyAgent):
         losses = self.losses(batch, fresh)
         torch.cat([loss.flatten() for loss in losses.values()]).sum().backward()
         self.optimizer.step()
-        live, average = (
-            (self.value, self.target_value) if self.has_value else (self.critic, self.target_critic)
-        )
-        average.track(live, self.config.target_rate)
+        if self.has_value:
+            self.target_value.track(self.value, self.config.target_rate)
+        else:
+            self.target_critic.track(self.critic, self.config.target_rate)
         return {name: loss.detach().mean(1) for name, loss in losses.items()} | self.spread(fresh)
 
     def losses(self, batch: Batch, fresh: Fresh) -> dict[str, Tensor]:

@@ -15,11 +15,13 @@ import torch
 from torch import Generator, Tensor
 from torch.autograd.function import once_differentiable
 
+from ..precision import made_by_intel
 from .flat import Network
 
 # With float32_matmul_precision "medium" torch hands a batched product to oneDNN only if it has more
 # multiplications than this (ATen/native/mkldnn/Matmul.cpp, mkldnn_gemm_min_size): left to itself, the choice
-# would hang on S.
+# would hang on S. oneDNN's result does not depend on where in memory a matrix stands; MKL's does, but not
+# on Intel processors.
 _ONEDNN_MIN = 16**3
 
 
@@ -140,10 +142,10 @@ class _Forward(torch.autograd.Function):
 def bmm(a: Tensor, b: Tensor, out: Tensor | None = None) -> Tensor:
     """`torch.bmm` whose kernel does not depend on the number of matrices.
 
-    MKL ("highest") has other kernels for vectors, which therefore get a row or column of zeros; oneDNN
-    ("medium") does not take few small matrices, which get further ones of zeros.
+    On Intel processors MKL ("highest") has other kernels for vectors, which therefore get a row or column of
+    zeros. Elsewhere few small matrices get further ones of zeros, or oneDNN ("medium") would not take them.
     """
-    if torch.get_float32_matmul_precision() == "highest":
+    if made_by_intel() and torch.get_float32_matmul_precision() == "highest":
         rows, columns = a.shape[1], b.shape[2]
         if rows > 1 < columns:
             return torch.bmm(a, b) if out is None else torch.bmm(a, b, out=out)
