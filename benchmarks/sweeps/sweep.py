@@ -24,11 +24,14 @@ from .crashes import MAX_TRIES, count_crash
 from .heartbeat import BEAT_SECONDS
 from .holder import Holder
 from .lease import Sighting, Watch, claim_all, look, release_all
+from .pace import Pace
 from .progress import Progress
 from .work import Ending, Order, Train, one_line, open_seeds, work
 
 STOP_SECONDS = 600.0
 """How long jobs may take to their checkpoint after Ctrl-C."""
+CLAIM_SECONDS = 0.1
+"""To take the leases of a stack, at most, if nothing is in the way."""
 WAIT_SECONDS = 0.2
 """Between two looks at the runs of others, where nothing else is left to do."""
 
@@ -41,8 +44,10 @@ class Pause(Exception):  # noqa: N818  (the user's wish)
 class Sweep:
     """Trains stacks until each run is done or failed, by this sweep or by another one.
 
-    A run that crashes, by an error or because its process dies, is tried again when all others have had their
-    turn, and marked as failed after `MAX_TRIES` without coming further.
+    They go in the order given until agents are known; from then on the one that will take longest is next, so
+    that at the end no worker is left alone with a long one. A run that crashes, by an error or because its
+    process dies, is tried again when all others have had their turn, and marked as failed after `MAX_TRIES`
+    without coming further.
 
     Attributes:
         results: the results folder.
@@ -70,9 +75,11 @@ class Sweep:
     _waiting: list[Stack] = field(default_factory=list)
     _running: dict[Future[Ending], tuple[Stack, Order]] = field(default_factory=dict)
     _elsewhere: dict[tuple[str, str, tuple[int, ...]], Sighting] = field(default_factory=dict)
+    _crashed: set[tuple[str, str, tuple[int, ...]]] = field(default_factory=set)
+    _pace: Pace = field(default_factory=Pace)
 
     def run(self, stacks: Sequence[Stack]) -> None:
-        """Train, in order.
+        """Train them all.
 
         Raises:
             Pause: as asked; the jobs have stopped at a checkpoint.
@@ -102,11 +109,15 @@ class Sweep:
                 if stack.key not in self._elsewhere:
                     self.progress.start(stack, list(stack.folders(self.results).values()))
                 self._elsewhere.pop(stack.key, None)
-                self.progress.end(self._waiting.pop(place))
+                self._ended(self._waiting.pop(place))
+                place = 0  # the order may be another one now
                 continue
             if self._regroup(place):
                 continue
             taken, dead = self._leases(stack)
+            if 0 < len(taken) < len(stack.seeds):  # perhaps they are being taken just now
+                time.sleep(CLAIM_SECONDS)
+                taken, dead = self._leases(stack)
             if taken:
                 place += 1 - self._leave_to_others(stack, taken)
                 continue
@@ -184,11 +195,18 @@ class Sweep:
         elif ending.kind == "crashed":
             self.progress.end(stack, retry=f"{ending.reason}; try {ending.tries + 1} of {MAX_TRIES} follows")
             self._waiting.append(stack)
+            self._crashed.add(stack.key)
         elif ending.kind in ("elsewhere", "stopped"):
             self.progress.end(stack, quietly=True)
             self._waiting.insert(0, stack)
         else:
-            self.progress.end(stack)
+            self._ended(stack)
+
+    def _ended(self, stack: Stack) -> None:
+        """Learn from a stack that is over; what has crashed stays last."""
+        self.progress.end(stack)
+        self._pace.learn(stack, self.results)
+        self._waiting.sort(key=lambda one: (one.key in self._crashed, -self._pace.expected(one)))
 
     def _died(self, stack: Stack, order: Order, error: BaseException) -> Ending:
         """Count the death of a job's process as a crash of its runs, unless others have them by now."""

@@ -69,12 +69,12 @@ def start(cell: Cell, seed: int, results: Path) -> RunFolder:
     return folder
 
 
-def append(folder: RunFolder, step: int, value: float) -> None:
+def append(folder: RunFolder, step: int, value: float, seconds: float = 1.0) -> None:
     folder.append(
         {
             "step": step,
             "updates": step,
-            "seconds": 1.0,
+            "seconds": seconds,
             "return": [value, value + 2],
             "episode_length": [100, 100],
             "metrics": {},

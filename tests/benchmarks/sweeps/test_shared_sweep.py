@@ -117,7 +117,7 @@ def test_a_stack_of_which_others_hold_a_part_is_split(tmp_path: Path) -> None:
     (cell, _) = fake.cells()
     stacks = plan([cell], range(3), tmp_path)
     hold(cell, 1, tmp_path)
-    sweep = make(stacks, tmp_path, fake.good, watch=Watch(0.1))
+    sweep = make(stacks, tmp_path, fake.good, watch=Watch(0.5))
     sweep.run(stacks)
     assert isinstance(sweep.engine, InlineEngine)
     assert sweep.engine.jobs == [(0, 2), (1,)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -18,8 +19,9 @@ from coordbench.analysis.records import read_runs
 from coordbench.benchmarks.engines.executors import LocalEngine
 from coordbench.benchmarks.suites.cell import Cell
 from coordbench.benchmarks.suites.stack import Stack, folder_of, span
-from coordbench.benchmarks.suites.suite_file import read_suite
+from coordbench.benchmarks.suites.suite_file import parse_suite, read_suite
 from coordbench.benchmarks.sweeps.crashes import MAX_TRIES
+from coordbench.benchmarks.sweeps.pace import Pace
 from coordbench.benchmarks.sweeps.plan import plan
 from coordbench.benchmarks.sweeps.progress import PlainProgress, duration, last_evaluation
 from coordbench.benchmarks.sweeps.retry import retry_runs
@@ -72,6 +74,43 @@ def test_longest_stacks_come_first(tmp_path) -> None:
     assert len(stacks) == 96
     assert {stack.cell.task for stack in stacks[:8]} == {"predator_prey_4-v1"}
     assert [stack.cost for stack in stacks] == sorted((stack.cost for stack in stacks), reverse=True)
+
+
+def test_the_dearest_stacks_come_first_once_agents_are_known(tmp_path) -> None:
+    suite = parse_suite(fake.TINY.replace('"0-1"', '"0-5"'), "tiny.toml")
+    cheap, dear = suite.cells()
+    began: list[tuple[str, int]] = []
+
+    def train(cell: Any, seeds: tuple[int, ...], results: Path, device: str) -> None:
+        began.append((cell.agent, seeds[0]))
+        if began[-1] == ("maddpg", 1) and began.count(began[-1]) == 1:
+            raise ArithmeticError("once")
+        for seed in seeds:
+            folder = fake.start(cell, seed, results)
+            fake.append(folder, 240, 1.0, seconds=9.0 if cell is dear else 2.0)
+            folder.finish(240, 3, 1.0)
+
+    stacks = [Stack(cell, (seed,)) for seed in range(3) for cell in (cheap, dear)]
+    results = tmp_path / "results"
+    results.mkdir()
+    Sweep(results, InlineEngine(), 1, PlainProgress(stacks), train, poll_seconds=0.05).run(stacks)
+    dear_first = [("maddpg", 0), ("vm3ac", 0), ("vm3ac", 1), ("vm3ac", 2)]
+    assert began == [*dear_first, ("maddpg", 1), ("maddpg", 2), ("maddpg", 1)]
+
+
+def test_what_others_have_trained_teaches_too(tmp_path) -> None:
+    cheap, dear = fake.cells()
+    pace = Pace()
+    assert pace.expected(Stack(cheap, (0,))) == math.inf
+    fake.start(cheap, 0, tmp_path).fail("broken", 120)
+    pace.learn(Stack(cheap, (0,)), tmp_path)
+    assert pace.expected(Stack(cheap, (0,))) == math.inf
+    fake.finish(cheap, 1, tmp_path)
+    pace.learn(Stack(cheap, (0, 1)), tmp_path)
+    took = last_evaluation(folder_of(cheap, 1, tmp_path))["seconds"]
+    assert pace.expected(Stack(cheap, (0, 1))) == took
+    assert pace.expected(Stack(cheap, (0, 1, 2, 3))) == 2 * took
+    assert pace.expected(Stack(dear, (0,))) == math.inf
 
 
 def test_only_what_is_missing_is_planned(tmp_path) -> None:
