@@ -92,6 +92,13 @@ class RecurrentAgent(Agent):
         stepper.step()
         return norm
 
+    def retarget(self) -> None:
+        """Give each network named `target_x` the parameters of the one named x."""
+        networks = self.networks()
+        for name, network in networks.items():
+            if name.startswith("target_"):
+                network.load(networks[name.removeprefix("target_")].flat.detach())
+
     def without_padding(self, observation: Tensor) -> Tensor:
         """Observations (..., N, obs) with the padding of shorter members set to zero."""
         return observation if self._true_entries is None else observation * self._true_entries

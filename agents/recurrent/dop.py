@@ -44,7 +44,7 @@ from .episode_agent import EpisodeReplayAgent
 from .returns import following, lambda_returns, masked_mean
 from .schedules import entropy, log_of, policy_probabilities
 from .settings import EpisodeReplayConfig
-from .stochastic import StochasticMembers, copy_into_targets, taken
+from .stochastic import StochasticMembers, taken
 
 
 @dataclass(frozen=True)
@@ -143,10 +143,6 @@ class DOP(StochasticMembers, EpisodeReplayAgent):
     def optimizers(self) -> dict[str, RMSprop | Adam]:
         """One for the policies, one for the critics and their mixer."""
         return {"actor": self.actor_optimizer, "critic": self.critic_optimizer}
-
-    def retarget(self) -> None:
-        """Copy critics and mixer into their targets."""
-        copy_into_targets(self.networks())
 
     @property
     def least_lanes(self) -> int:

@@ -47,9 +47,6 @@ class EpisodeReplayAgent(RecurrentAgent):
     def learn(self, batch: Sequences) -> dict[str, Tensor]:
         """One gradient step; metrics of shape (S,)."""
 
-    def retarget(self) -> None:
-        """Copy networks into their targets."""
-
     def further_rows(self) -> dict[str, tuple[int, ...]]:
         """Shapes of what is stored with a whole episode."""
         return {}

@@ -40,7 +40,7 @@ from .episode_agent import EpisodeReplayAgent
 from .fop_settings import FOPConfig
 from .returns import following, lambda_returns, masked_mean
 from .schedules import linear_schedule, log_of, policy_probabilities
-from .stochastic import StochasticMembers, copy_into_targets, taken
+from .stochastic import StochasticMembers, taken
 
 
 class FOP(StochasticMembers, EpisodeReplayAgent):
@@ -99,10 +99,6 @@ class FOP(StochasticMembers, EpisodeReplayAgent):
         """One for the policies, one for each critic and its mixer."""
         first, second = self.critic_optimizers
         return {"actor": self.actor_optimizer, "critic_1": first, "critic_2": second}
-
-    def retarget(self) -> None:
-        """Copy critics and mixers into their targets."""
-        copy_into_targets(self.networks())
 
     def policies(self, logits: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """Probabilities and their logarithms, (S, K, B, N, n) both, that the losses see."""

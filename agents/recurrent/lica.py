@@ -37,7 +37,6 @@ from ..networks.sequences import SequenceMLP
 from .fragment_agent import FragmentAgent
 from .returns import following, lambda_returns, masked_mean
 from .settings import RecurrentConfig
-from .stochastic import copy_into_targets
 
 
 @dataclass(frozen=True)
@@ -202,6 +201,6 @@ class LICA(FragmentAgent):
         loss = losses["actor_loss"] + losses.pop("entropy_loss")
         self.step_down(loss, [self.trunk, self.head], self.actor_optimizer)
         if (self._n_updates + 1) % self.config.target_interval == 0:
-            copy_into_targets(self.networks())
+            self.retarget()
         metrics = {name: term.detach() for name, term in losses.items()}
         return metrics | {"critic_loss": critic_loss.detach(), "value": value}

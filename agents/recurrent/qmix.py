@@ -124,13 +124,6 @@ class QMIX(EpisodeReplayAgent):
         """The one optimiser."""
         return {"all": self.optimizer}
 
-    def retarget(self) -> None:
-        """Copy networks into their targets."""
-        networks = self.networks()
-        for name, network in networks.items():
-            if name.startswith("target_"):
-                network.load(networks[name.removeprefix("target_")].flat.detach())
-
     def action_values(self, batch: Sequences) -> Tensor:
         """Members' values of all actions, (S, K, B, N, n)."""
         return self.values_of(self.head(self.states_along(self.trunk, batch)), batch)

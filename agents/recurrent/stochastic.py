@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from torch import Tensor
 
 from ..base import Policy
@@ -55,10 +53,3 @@ class StochasticMembers(RecurrentAgent):
 def taken(values: Tensor, action: Tensor) -> Tensor:
     """Values (..., N) of actions (..., N) among those of all, (..., N, n)."""
     return values.gather(-1, action[..., None])[..., 0]
-
-
-def copy_into_targets(networks: Mapping[str, FlatNetwork]) -> None:
-    """Give each network named `target_x` the parameters of the one named x."""
-    for name, network in networks.items():
-        if name.startswith("target_"):
-            network.load(networks[name.removeprefix("target_")].flat.detach())
