@@ -23,23 +23,21 @@ The carrying over is ours:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor
 
-from ...envs.base import TeamSpec
-from ..base import Policy, Transition
 from ..distributions.categorical import one_hot
-from ..distributions.episode_latent import EpisodeExploration, EpisodeMean, LatentPolicy
+from ..episode_latent_agent import EpisodeLatentAgent
 from ..memory.replay import Batch
-from ..networks.flat import Adam, Network
+from ..networks.flat import Network
 from ..networks.stacked import StackedMLP
 from ..settings import SettingError
 from .acting import joint_actions, with_latent
 from .fresh import Fresh
+from .latent_acting import EpisodeExploration, EpisodeMean
 from .ma_ac import MAAC, MAACConfig
 
 DISCRIMINATOR_HIDDEN = (64,)
@@ -66,36 +64,12 @@ class MAVENACConfig(MAACConfig):
             raise SettingError(f"setting 'mi_coef' must be at least 0, not {self.mi_coef}")
 
 
-class MAVENAC(MAAC):
+class MAVENAC(EpisodeLatentAgent, MAAC):
     """Multi-agent variational exploration with an actor-critic."""
 
     config_class = MAVENACConfig
     config: MAVENACConfig
     action_kinds = ("continuous",)
-
-    def __init__(
-        self,
-        team: TeamSpec,
-        config: MAVENACConfig,
-        seeds: tuple[int, ...],
-        device: torch.device | str = "cpu",
-    ) -> None:
-        super().__init__(team, config, seeds, device)
-        self.explorer: EpisodeExploration | None = None
-        self.chooser: LatentPolicy | None = None
-        if self.latent_size and config.latent_policy == "learned":
-            x_size = team.n_agents * team.observation_size
-            self.chooser = LatentPolicy(self.streams, x_size, self.latent_size, team.horizon)
-
-    @property
-    def acting_networks(self) -> tuple[str, ...]:
-        """The policies and, where it is learned, that of z."""
-        return ("actor",) if self.chooser is None else ("actor", "latent_policy")
-
-    @property
-    def latent_size(self) -> int:
-        """K, or 0 where z is always the same."""
-        return self.config.latent_values if self.config.latent_values > 1 else 0
 
     @property
     def x_size(self) -> int:
@@ -115,32 +89,6 @@ class MAVENAC(MAAC):
     def further_rows(self) -> dict[str, int]:
         """MA-AC's rows and which z a step was acted under."""
         return super().further_rows() | ({"latent": 1} if self.latent_size else {})
-
-    def observe(self, transition: Transition) -> None:
-        """Store one step of all copies with the z under which the explorer acted.
-
-        Raises:
-            ValueError: the explorer did not act in this step.
-        """
-        if not self.latent_size:
-            super().observe(transition)
-            return
-        value = None if self.explorer is None else self.explorer.episode.value
-        over = transition.terminated | transition.truncated
-        if value is None or value.shape != over.shape:
-            what = "act with policy('explore'), made without a seed, before each observe()"
-            raise ValueError(f"{type(self).__name__} learns from what its own explorer does: {what}")
-        self.remember(transition, {"latent": value})
-        if self.chooser is not None:
-            x = self.without_padding(transition.observation).flatten(-2)
-            self.chooser.observe(x, value, transition.reward.mean(-1), over)
-
-    def update(self) -> dict[str, Tensor]:
-        """Do the gradient steps due, and after the warm-up those of the learned prior of z."""
-        metrics = super().update()
-        if self.chooser is not None and not self.warming_up and self.chooser.is_due:
-            metrics["latent_entropy"] = self.chooser.train()
-        return metrics
 
     def learn(self, batch: Batch) -> dict[str, Tensor]:
         """One gradient step; `Batch.x` and `Batch.next_x` end with the z of the step, one-hot."""
@@ -186,31 +134,15 @@ class MAVENAC(MAAC):
     def networks(self) -> dict[str, Network]:
         """All networks by name."""
         own: dict[str, Network] = {"discriminator": self.discriminator} if self.latent_size else {}
-        if self.chooser is not None:
-            own["latent_policy"] = self.chooser.network
-        return super().networks() | own
+        return {**super().networks(), **own}
 
-    def optimizers(self) -> dict[str, Adam]:
-        """The optimiser, and that of the learned prior of z."""
-        own = {} if self.chooser is None else {"latent_policy": self.chooser.optimizer}
-        return super().optimizers() | own
+    def exploring(self, seed: int | None) -> EpisodeExploration:
+        """Samples the policies under z of the prior."""
+        return EpisodeExploration(self, seed)
 
-    def policy(self, mode: str = "explore", seed: int | None = None) -> Policy:
-        """Policies with one z an episode and copy, drawn when it starts.
-
-        `"explore"`: sampled actions; without a seed it is always the same policy, whose z `observe` stores.
-        `"greedy"`: mean actions, z uniform.
-        """
-        self._check_mode(mode)
-        if not self.latent_size:
-            return super().policy(mode, seed)
-        if mode == "greedy":
-            return EpisodeMean(self, seed)
-        if seed is not None:
-            return EpisodeExploration(self, seed)
-        if self.explorer is None:
-            self.explorer = EpisodeExploration(self, None)
-        return self.explorer
+    def evaluated(self, seed: int | None) -> EpisodeMean:
+        """Mean actions under uniform z."""
+        return EpisodeMean(self, seed)
 
     @torch.no_grad()
     def diagnose(self, observation: Tensor) -> dict[str, Tensor]:
@@ -235,17 +167,6 @@ class MAVENAC(MAAC):
             right = logits.argmax(-1) == z.argmax(-1)
             measures["discriminator_accuracy"] = right.float().mean(-1)
         return measures
-
-    def state_dict(self) -> dict[str, Any]:
-        """MA-AC's, and the episodes of the learned prior of z."""
-        own = {} if self.chooser is None else {"latent_policy": self.chooser.state_dict()}
-        return super().state_dict() | own
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take up a state made by `state_dict`."""
-        super().load_state_dict(state)
-        if self.chooser is not None:
-            self.chooser.load_state_dict(state["latent_policy"])
 
 
 def log_q(logits: Tensor, z: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""What learners from replayed transitions share: memory, warm-up, the schedule of gradient steps, saving."""
+"""What learners from replayed transitions share: memory, warm-up, the schedule of gradient steps."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import torch
 from torch import Tensor
 
 from ...envs.base import TeamSpec
-from ..base import Agent, Transition
+from ..base import Transition
 from ..distributions.categorical import one_hot
 from ..memory.replay import Batch, Replay
 from ..networks.flat import Adam, Network
-from ..streams import Streams
+from ..stacked_agent import StackedAgent
 from .off_policy_config import OffPolicyConfig
 
 
-class OffPolicyAgent(Agent):
+class OffPolicyAgent(StackedAgent):
     """Base of learners from replayed transitions; a subclass names its networks, learns and acts."""
 
     config_class = OffPolicyConfig
@@ -34,7 +34,6 @@ class OffPolicyAgent(Agent):
         device: torch.device | str = "cpu",
     ) -> None:
         super().__init__(team, config, seeds, device)
-        self.streams = Streams(self.seeds, device)
         self.replay = Replay(
             team,
             len(self.seeds),
@@ -45,11 +44,6 @@ class OffPolicyAgent(Agent):
             extra=self.further_rows(),
             following=self.needs_following,
         )
-        self.n_steps = 0
-        self._n_updates = 0
-        sizes = torch.tensor(team.observation_sizes, device=self.device)
-        true = torch.arange(team.observation_size, device=self.device) < sizes[:, None]
-        self._true_entries = None if true.all() else true.float()
 
     @abstractmethod
     def learn(self, batch: Batch) -> dict[str, Tensor]:
@@ -105,18 +99,9 @@ class OffPolicyAgent(Agent):
         return self.team.state_size if self.config.critic_input == "state" else joined
 
     @property
-    def n_updates(self) -> int:
-        """Gradient steps done so far."""
-        return self._n_updates
-
-    @property
     def warming_up(self) -> bool:
         """Whether exploration still draws uniformly random actions."""
         return self.n_steps < self.config.warm_up
-
-    def without_padding(self, observation: Tensor) -> Tensor:
-        """Observations (..., N, obs) with the padding of shorter members set to zero."""
-        return observation if self._true_entries is None else observation * self._true_entries
 
     def observe(self, transition: Transition) -> None:
         """Store one step of all copies."""
@@ -124,10 +109,7 @@ class OffPolicyAgent(Agent):
 
     def remember(self, transition: Transition, further: Mapping[str, Tensor]) -> None:
         """Store one step of all copies, and `further` rows (S, E, ...) of a subclass."""
-        clean = transition._replace(
-            observation=self.without_padding(transition.observation),
-            next_observation=self.without_padding(transition.next_observation),
-        )
+        clean = self.cleaned(transition)
         if self.is_discrete:
             clean = clean._replace(action=one_hot(transition.action, self.team.action_size))
             for row in self.further_rows().keys() & {"mask", "next_mask"}:
@@ -149,40 +131,10 @@ class OffPolicyAgent(Agent):
         return {name: torch.stack([m[name] for m in metrics], -1).mean(-1) for name in metrics[0]}
 
     def state_dict(self) -> dict[str, Any]:
-        """Networks, optimisers, memory, counters and generators."""
-        return {
-            "networks": {name: n.flat.detach().clone() for name, n in self.networks().items()},
-            "optimizers": {name: o.state_dict() for name, o in self.optimizers().items()},
-            "replay": self.replay.state_dict(),
-            "streams": self.streams.state_dict(),
-            "counters": (self.n_steps, self._n_updates),
-        }
+        """All of the agent, its memory included."""
+        return super().state_dict() | {"replay": self.replay.state_dict()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take up a state made by `state_dict`."""
-        for name, network in self.networks().items():
-            network.load(state["networks"][name])
-        for name, optimizer in self.optimizers().items():
-            optimizer.load_state_dict(state["optimizers"][name])
+        super().load_state_dict(state)
         self.replay.load_state_dict(state["replay"])
-        self.streams.load_state_dict(state["streams"])
-        self.n_steps, self._n_updates = state["counters"]
-
-    def policy_state(self, row: int) -> dict[str, Any]:
-        """One seed's `acting_networks`, and how far its warm-up has come."""
-        networks = {
-            name: [parameter[:, row].detach().cpu().clone() for parameter in self.networks()[name].parameters]
-            for name in self.acting_networks
-        }
-        return {"networks": networks, "steps": self.n_steps}
-
-    def load_policy_state(self, row: int, state: Mapping[str, Any]) -> None:
-        """Take up what `policy_state` gave; the steps count for all seeds."""
-        for name in self.acting_networks:
-            mine, given = self.networks()[name].parameters, state["networks"][name]
-            shapes = [tuple(parameter[:, row].shape) for parameter in mine]
-            if [tuple(values.shape) for values in given] != shapes:
-                raise ValueError(f"the stored {name} is of another shape than {type(self).__name__}'s here")
-            for parameter, values in zip(mine, given, strict=True):
-                parameter[:, row] = values.to(parameter)
-        self.n_steps = state["steps"]

@@ -8,19 +8,15 @@ config/default.yaml, from which its constants are.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from ..actor_critics.acting import Exploration, MeanPolicy, with_latent
 from ..networks.flat import Adam
 from ..networks.stacked import StackedMLP
 from ..streams import Streams
 from .categorical import chosen, one_hot
-
-if TYPE_CHECKING:
-    from ..actor_critics.maven_ac import MAVENAC
 
 HIDDEN = 128
 LEARNING_RATE = 5e-4
@@ -179,54 +175,3 @@ class LatentPolicy:
         for name in ("first", "value", "total", "n_episodes"):
             getattr(self, name).copy_(state[name])
         self.present, self.waiting = state["present"], state["waiting"]
-
-
-class EpisodeExploration(Exploration):
-    """MA-AC's exploration under one z an episode."""
-
-    agent: MAVENAC
-
-    def __init__(self, agent: MAVENAC, seed: int | None) -> None:
-        super().__init__(agent, seed)
-        prior = None if agent.chooser is None else agent.chooser.probabilities
-        self.episode = EpisodeLatent(self.streams, agent.latent_size, prior)
-
-    @torch.no_grad()
-    def act(self, observation: Tensor, mask: Tensor | None, starting: Tensor) -> Tensor:
-        """Actions (S, E, N, act); z is renewed where `starting`, in the warm-up too."""
-        self.episode.begin(starting, self.agent.without_padding(observation).flatten(-2))
-        return super().act(observation, mask, starting)
-
-    def actions(self, observation: Tensor, mask: Tensor | None) -> Tensor:
-        """Actions (S, N, E, act) for observations (S, N, E, obs)."""
-        del mask
-        return self.samples(self.agent.actor.frozen(with_latent(observation, self.episode.as_input())))
-
-    def state_dict(self) -> dict[str, Any]:
-        """The present z."""
-        return self.episode.state_dict()
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take up a state made by `state_dict`."""
-        self.episode.load_state_dict(state)
-
-
-class EpisodeMean(MeanPolicy):
-    """Mean actions under one uniform z an episode."""
-
-    def __init__(self, agent: MAVENAC, seed: int | None) -> None:
-        own = agent.streams if seed is None else Streams(agent.seeds, agent.device, f"greedy {seed}")
-        self.episode = EpisodeLatent(own, agent.latent_size)
-        super().__init__(agent, self._latent)
-
-    def _latent(self, starting: Tensor) -> Tensor:
-        self.episode.begin(starting)
-        return self.episode.as_input()
-
-    def state_dict(self) -> dict[str, Any]:
-        """The present z."""
-        return self.episode.state_dict()
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take up a state made by `state_dict`."""
-        self.episode.load_state_dict(state)

@@ -1,34 +1,30 @@
-"""What agents with recurrent members and discrete actions share: inputs, gradient steps, saving."""
+"""What agents with recurrent members and discrete actions share: inputs, gradient steps, targets."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from ...envs.base import TeamSpec
-from ..base import Agent, Transition
 from ..distributions.categorical import one_hot
 from ..memory.episodes import Sequences
 from ..networks.flat import Adam, FlatNetwork
 from ..networks.optimizing import RMSprop, clip_gradients, optimizer
 from ..networks.sequences import RecurrentTrunk
-from ..streams import Streams
+from ..stacked_agent import StackedAgent
 from .schedules import linear_schedule
 from .settings import RecurrentConfig
 
 
-class RecurrentAgent(Agent):
+class RecurrentAgent(StackedAgent):
     """Base of agents whose members carry a recurrent state and choose among discrete actions."""
 
     config_class = RecurrentConfig
     config: RecurrentConfig
     action_kinds = ("discrete",)
-    acting_networks: ClassVar[tuple[str, ...]] = ("trunk", "head")
-    """Names of those of `networks` that policies read."""
 
     def __init__(
         self,
@@ -38,30 +34,16 @@ class RecurrentAgent(Agent):
         device: torch.device | str = "cpu",
     ) -> None:
         super().__init__(team, config, seeds, device)
-        self.streams = Streams(self.seeds, device)
-        self.n_steps = 0
-        self._n_updates = 0
-        sizes = torch.tensor(team.observation_sizes, device=self.device)
-        true = torch.arange(team.observation_size, device=self.device) < sizes[:, None]
-        self._true_entries = None if true.all() else true.float()
         self._identities = torch.eye(team.n_agents, device=self.device)
-
-    @abstractmethod
-    def networks(self) -> dict[str, FlatNetwork]:
-        """All networks by name, targets included."""
-
-    @abstractmethod
-    def optimizers(self) -> dict[str, RMSprop | Adam]:
-        """All optimisers by name."""
 
     @abstractmethod
     def outputs(self, hidden: Tensor) -> Tensor:
         """What members act on, (S, 1, E, N, n), without gradient, from hidden states (S, 1, E, N, hidden)."""
 
     @property
-    def n_updates(self) -> int:
-        """Gradient steps done so far."""
-        return self._n_updates
+    def acting_networks(self) -> tuple[str, ...]:
+        """Names of those of `networks` that policies read."""
+        return ("trunk", "head")
 
     @property
     def n_networks(self) -> int:
@@ -99,17 +81,6 @@ class RecurrentAgent(Agent):
             if name.startswith("target_"):
                 network.load(networks[name.removeprefix("target_")].flat.detach())
 
-    def without_padding(self, observation: Tensor) -> Tensor:
-        """Observations (..., N, obs) with the padding of shorter members set to zero."""
-        return observation if self._true_entries is None else observation * self._true_entries
-
-    def cleaned(self, transition: Transition) -> Transition:
-        """A step without what stands in the padding of shorter members."""
-        return transition._replace(
-            observation=self.without_padding(transition.observation),
-            next_observation=self.without_padding(transition.next_observation),
-        )
-
     def member_inputs(self, observation: Tensor, last_action: Tensor) -> Tensor:
         """What the recurrent networks read, (..., N, in).
 
@@ -132,43 +103,6 @@ class RecurrentAgent(Agent):
         """Hidden states (S, K, B, N, hidden) along sequences."""
         unroll = trunk.frozen if frozen else trunk
         return unroll(self.sequence_inputs(batch), batch.carried, batch.starting)
-
-    def state_dict(self) -> dict[str, Any]:
-        """Networks, optimisers, counters and generators; a subclass adds its memory."""
-        return {
-            "networks": {name: n.flat.detach().clone() for name, n in self.networks().items()},
-            "optimizers": {name: o.state_dict() for name, o in self.optimizers().items()},
-            "streams": self.streams.state_dict(),
-            "counters": (self.n_steps, self._n_updates),
-        }
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take up a state made by `state_dict`."""
-        for name, network in self.networks().items():
-            network.load(state["networks"][name])
-        for name, stepper in self.optimizers().items():
-            stepper.load_state_dict(state["optimizers"][name])
-        self.streams.load_state_dict(state["streams"])
-        self.n_steps, self._n_updates = state["counters"]
-
-    def policy_state(self, row: int) -> dict[str, Any]:
-        """One seed's `acting_networks`, and how far its schedules have come."""
-        networks = {
-            name: [parameter[:, row].detach().cpu().clone() for parameter in self.networks()[name].parameters]
-            for name in self.acting_networks
-        }
-        return {"networks": networks, "steps": self.n_steps}
-
-    def load_policy_state(self, row: int, state: Mapping[str, Any]) -> None:
-        """Take up what `policy_state` gave; the steps count for all seeds."""
-        for name in self.acting_networks:
-            mine, given = self.networks()[name].parameters, state["networks"][name]
-            shapes = [tuple(parameter[:, row].shape) for parameter in mine]
-            if [tuple(values.shape) for values in given] != shapes:
-                raise ValueError(f"the stored {name} is of another shape than {type(self).__name__}'s here")
-            for parameter, values in zip(mine, given, strict=True):
-                parameter[:, row] = values.to(parameter)
-        self.n_steps = state["steps"]
 
 
 def last_actions(batch: Sequences) -> Tensor:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from torch import Tensor
 
 from ..distributions.episode_latent import EpisodeLatent
+from ..episode_latent_agent import EpisodePolicy
 from ..streams import Streams
 from .acting import EpsilonGreedyPolicy, GreedyPolicy, RecurrentPolicy
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from .maven import MAVEN
 
 
-class LatentActing(RecurrentPolicy):
+class LatentActing(EpisodePolicy, RecurrentPolicy):
     """A recurrent policy under one z an episode."""
 
     agent: MAVEN
@@ -37,17 +37,6 @@ class LatentActing(RecurrentPolicy):
         assert self.episode.value is not None
         parts = self.agent.outputs(hidden[:, None])
         return self.agent.values_under(parts, self.episode.value[:, None])[:, 0]
-
-    def state_dict(self) -> dict[str, Any]:
-        """The recurrent state, and z."""
-        return super().state_dict() | {"latent": self.episode.state_dict()}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take up a state made by `state_dict`."""
-        rest = {name: value for name, value in state.items() if name != "latent"}
-        super().load_state_dict(rest)
-        if state:
-            self.episode.load_state_dict(state["latent"])
 
 
 class LatentExplorer(LatentActing, EpsilonGreedyPolicy):

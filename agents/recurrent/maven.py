@@ -28,14 +28,11 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor
 
-from ...envs.base import TeamSpec
-from ..base import Policy, Transition
 from ..distributions.categorical import distribution_of, masked, one_hot
-from ..distributions.episode_latent import LatentPolicy
+from ..episode_latent_agent import EpisodeLatentAgent
 from ..memory.episodes import Sequences
-from ..networks.flat import Adam, FlatNetwork
+from ..networks.flat import FlatNetwork
 from ..networks.mixing import Mixer
-from ..networks.optimizing import RMSprop
 from ..networks.sequences import SequenceMLP
 from .latent_acting import LatentExplorer, LatentGreedy
 from .qmix import QMIX, QMIXConfig
@@ -72,35 +69,11 @@ class MAVENConfig(QMIXConfig):
         )
 
 
-class MAVEN(QMIX):
+class MAVEN(EpisodeLatentAgent, QMIX):
     """Multi-agent variational exploration."""
 
     config_class = MAVENConfig
     config: MAVENConfig
-
-    def __init__(
-        self,
-        team: TeamSpec,
-        config: MAVENConfig,
-        seeds: tuple[int, ...],
-        device: torch.device | str = "cpu",
-    ) -> None:
-        super().__init__(team, config, seeds, device)
-        self.explorer: LatentExplorer | None = None
-        self.chooser: LatentPolicy | None = None
-        if self.latent_size and config.latent_policy == "learned":
-            x_size = team.n_agents * team.observation_size
-            self.chooser = LatentPolicy(self.streams, x_size, self.latent_size, team.horizon)
-
-    @property
-    def latent_size(self) -> int:
-        """K, or 0 where z is always the same."""
-        return self.config.latent_values if self.config.latent_values > 1 else 0
-
-    @property
-    def acting_networks(self) -> tuple[str, ...]:
-        """What policies read: QMIX's and, where it is learned, the prior of z."""
-        return (*super().acting_networks, *(() if self.chooser is None else ("latent_policy",)))
 
     def new_head(self) -> SequenceMLP:
         """W(z, member) h without the choice: for each value of z, each member and all, what it adds.
@@ -127,16 +100,6 @@ class MAVEN(QMIX):
         sizes = (inputs, self.config.discriminator_hidden, self.latent_size)
         self.discriminator = SequenceMLP(sizes, self.streams["init discriminator"])
         return super().trained_networks() | {"discriminator": self.discriminator}
-
-    def networks(self) -> dict[str, FlatNetwork]:
-        """All networks by name."""
-        own = {} if self.chooser is None else {"latent_policy": self.chooser.network}
-        return super().networks() | own
-
-    def optimizers(self) -> dict[str, RMSprop | Adam]:
-        """The optimiser, and that of the learned prior of z."""
-        own = {} if self.chooser is None else {"latent_policy": self.chooser.optimizer}
-        return super().optimizers() | own
 
     def further_rows(self) -> dict[str, tuple[int, ...]]:
         """Which z an episode was acted under."""
@@ -196,55 +159,10 @@ class MAVEN(QMIX):
             "discriminator_accuracy": masked_mean(recognised, batch.filled),
         }
 
-    def observe(self, transition: Transition) -> None:
-        """Store one step of all copies and, of episodes that end, the z under which the explorer acted.
+    def exploring(self, seed: int | None) -> LatentExplorer:
+        """Epsilon-greedy under z of the prior."""
+        return LatentExplorer(self, seed)
 
-        Raises:
-            ValueError: the explorer did not act in this step.
-        """
-        if not self.latent_size:
-            super().observe(transition)
-            return
-        value = None if self.explorer is None else self.explorer.episode.value
-        over = transition.terminated | transition.truncated
-        if value is None or value.shape != over.shape:
-            what = "act with policy('explore'), made without a seed, before each observe()"
-            raise ValueError(f"{type(self).__name__} learns from what its own explorer does: {what}")
-        self.remember(transition, {"latent": value})
-        if self.chooser is not None:
-            x = self.without_padding(transition.observation).flatten(-2)
-            self.chooser.observe(x, value, transition.reward.mean(-1), over)
-
-    def update(self) -> dict[str, Tensor]:
-        """Do the gradient steps due, and after the warm-up those of the learned prior of z."""
-        metrics = super().update()
-        if self.chooser is not None and self.n_steps > self.config.warm_up and self.chooser.is_due:
-            metrics["latent_entropy"] = self.chooser.train()
-        return metrics
-
-    def policy(self, mode: str = "explore", seed: int | None = None) -> Policy:
-        """QMIX's policies under one z an episode and copy, drawn when it starts, uniformly if greedy.
-
-        Without a seed, `"explore"` is always the same policy, whose z `observe` stores.
-        """
-        self._check_mode(mode)
-        if not self.latent_size:
-            return super().policy(mode, seed)
-        if mode == "greedy":
-            return LatentGreedy(self, seed)
-        if seed is not None:
-            return LatentExplorer(self, seed)
-        if self.explorer is None:
-            self.explorer = LatentExplorer(self, None)
-        return self.explorer
-
-    def state_dict(self) -> dict[str, Any]:
-        """QMIX's, and the episodes of the learned prior of z."""
-        own = {} if self.chooser is None else {"latent_policy": self.chooser.state_dict()}
-        return super().state_dict() | own
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take up a state made by `state_dict`."""
-        super().load_state_dict(state)
-        if self.chooser is not None:
-            self.chooser.load_state_dict(state["latent_policy"])
+    def evaluated(self, seed: int | None) -> LatentGreedy:
+        """The largest value under uniform z."""
+        return LatentGreedy(self, seed)
