@@ -115,7 +115,7 @@ class Sweep:
             if self._regroup(place):
                 continue
             taken, dead = self._leases(stack)
-            if 0 < len(taken) < len(stack.seeds):  # perhaps they are being taken just now
+            if 0 < len(taken) < len(stack.seeds):  # perhaps in the midst of being taken, or given up
                 time.sleep(CLAIM_SECONDS)
                 taken, dead = self._leases(stack)
             if taken:

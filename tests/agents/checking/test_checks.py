@@ -72,7 +72,7 @@ def matmul_precision():
 @pytest.mark.parametrize("precision", ["medium", "highest"])
 def test_a_stack_of_three_equals_each_seed_alone_at_other_sizes(settings, precision, matmul_precision):
     if precision == "highest" and settings["batch_size"] == 13 and not made_by_intel():
-        pytest.skip("here MKL's products of odd sizes depend on how many there are; training never uses them")
+        pytest.skip("MKL's products of odd sizes depend on their number here; training uses oneDNN's")
     matmul_precision(precision)
     trial = Trial.of(VM3AC, settings | {"entropy": "marginal"})
     tale = story(trial.alike, steps=34)

@@ -123,6 +123,25 @@ def test_a_stack_of_which_others_hold_a_part_is_split(tmp_path: Path) -> None:
     assert sweep.engine.jobs == [(0, 2), (1,)]
 
 
+def test_a_stack_that_is_just_being_taken_is_not_split(tmp_path: Path, monkeypatch) -> None:
+    (cell, _) = fake.cells()
+    (stack,) = stacks = plan([cell], range(3), tmp_path)
+    leases = [hold(cell, 0, tmp_path)]
+    asleep = time.sleep
+
+    def others_go_on(seconds: float) -> None:
+        """They take the rest while this sweep waits for its second look."""
+        leases.extend(hold(cell, seed, tmp_path) for seed in (1, 2) if len(leases) < 3)
+        asleep(seconds)
+
+    monkeypatch.setattr(time, "sleep", others_go_on)
+    sweep = make(stacks, tmp_path, fake.good, watch=Watch(0.5))
+    sweep.run(stacks)
+    assert len(leases) == 3
+    assert isinstance(sweep.engine, InlineEngine)
+    assert sweep.engine.jobs == [stack.seeds]
+
+
 def test_runs_keep_the_stack_of_their_checkpoint(tmp_path: Path) -> None:
     cell, other = fake.cells()
     for seed in range(6):
