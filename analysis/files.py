@@ -29,6 +29,16 @@ def write_atomically(path: Path, content: str | bytes) -> None:
     sync_folder(path.parent)
 
 
+def remove_torn(path: Path) -> None:
+    """Removes what killed calls of ``write_atomically`` have left beside a file that nobody else writes.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    for temporary in path.parent.glob(f".{path.name}.*.tmp"):
+        temporary.unlink(missing_ok=True)
+
+
 def append_line(path: Path, line: str) -> None:
     """Appends one line and waits until it is on the disk; what a crash left of a torn last line is cut off.
 

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from . import schema
-from .files import append_line, cut, write_atomically
+from .files import append_line, cut, remove_torn, write_atomically
 from .reading import Evaluation, Run, Status, read_run, read_runs
 from .schema import (
     ABSOLUTE_FILE,
@@ -166,11 +166,12 @@ class RunFolder:
         }
 
     def cut(self, cursor: Mapping[str, int]) -> None:
-        """Drops what has been appended since a ``cursor`` was taken.
+        """Drops what has been appended since a ``cursor`` was taken, and what killed writes have left.
 
         Raises:
             RecordError: the records do not reach as far as the cursor.
         """
+        self._tidy()
         for name in _GROWING_FILES:
             with _writing(self.path / name):
                 try:
@@ -203,10 +204,16 @@ class RunFolder:
 
     def clear(self) -> None:
         """Removes this run's records (nothing else in the folder), so that ``start`` can begin again."""
+        self._tidy()
         for name in _FILES:
             with _writing(self.path / name):
                 if self.path.is_dir():
                     (self.path / name).unlink(missing_ok=True)
+
+    def _tidy(self) -> None:
+        for name in _FILES:
+            with _writing(self.path / name):
+                remove_torn(self.path / name)
 
     def _mark(self, name: str, content: Mapping[str, Any]) -> None:
         with _writing(self.path / name):

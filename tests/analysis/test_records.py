@@ -3,6 +3,8 @@
 import json
 import math
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -215,3 +217,20 @@ def test_an_interrupted_write_leaves_the_old_file(tmp_path: Path, monkeypatch: p
         write_atomically(path, "new")
     assert path.read_text() == "old"
     assert [item.name for item in tmp_path.iterdir()] == ["table.csv"]
+
+
+@pytest.mark.parametrize("again", ["cut", "clear"])
+def test_what_a_killed_write_has_left_goes_when_the_run_goes_on_or_begins_anew(
+    tmp_path: Path, again: str
+) -> None:
+    folder = write_run(tmp_path, run_content(), (7.0,), "running")
+    killed = (
+        "import os, sys; from pathlib import Path; from coordbench.analysis.files import write_atomically;"
+        "os.replace = lambda *paths: os._exit(9); write_atomically(Path(sys.argv[1]), b'half')"
+    )
+    for name in ("best.safetensors", "of_somebody_else"):
+        process = subprocess.run([sys.executable, "-c", killed, str(folder.path / name)], check=False)
+        assert process.returncode == 9
+    assert len(list(folder.path.glob(".*.tmp"))) == 2
+    folder.cut(folder.cursor()) if again == "cut" else folder.clear()
+    assert [path.name.split(".")[1] for path in folder.path.glob(".*.tmp")] == ["of_somebody_else"]
