@@ -11,8 +11,8 @@ from torch import Tensor
 
 from ..envs.base import TeamSpec
 from .base import Agent, Config, Transition
-from .networks.flat import Adam, FlatNetwork
-from .networks.optimizing import RMSprop
+from .networks.flat import FlatNetwork
+from .networks.optimizing import Optimizer
 from .streams import Streams
 
 
@@ -35,7 +35,7 @@ class StackedAgent(Agent):
         """All networks by name, targets included."""
 
     @abstractmethod
-    def optimizers(self) -> Mapping[str, RMSprop | Adam]:
+    def optimizers(self) -> Mapping[str, Optimizer]:
         """All optimisers by name."""
 
     @property

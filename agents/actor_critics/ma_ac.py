@@ -33,7 +33,8 @@ from ..distributions.categorical import chosen, distribution_of, masked, one_hot
 from ..distributions.gaussian import squashed_sample
 from ..memory.replay import Batch
 from ..networks.building import critics, member_networks
-from ..networks.flat import Adam, Network
+from ..networks.flat import Network
+from ..networks.optimizing import Adam, Optimizer
 from ..settings import SettingError
 from ..streams import Streams
 from .acting import Exploration, MeanPolicy, joint_actions
@@ -237,7 +238,7 @@ class MAAC(OffPolicyAgent):
             return {**common, "value": self.value, "target_value": self.target_value}
         return {**common, "target_critic": self.target_critic}
 
-    def optimizers(self) -> dict[str, Adam]:
+    def optimizers(self) -> dict[str, Optimizer]:
         """The optimiser."""
         return {"adam": self.optimizer}
 

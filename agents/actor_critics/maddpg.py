@@ -32,7 +32,8 @@ from ..base import Policy
 from ..distributions.categorical import best, chosen, distribution_of, masked, one_hot, straight_through
 from ..memory.replay import Batch
 from ..networks.building import critics, member_networks
-from ..networks.flat import Adam, Network
+from ..networks.flat import Network
+from ..networks.optimizing import Adam, Optimizer
 from ..settings import SettingError
 from .acting import ExploringPolicy, joint_actions
 from .fresh import SATURATED, moving_values
@@ -143,7 +144,7 @@ class MADDPG(OffPolicyAgent):
             "target_critic": self.target_critic,
         }
 
-    def optimizers(self) -> dict[str, Adam]:
+    def optimizers(self) -> dict[str, Optimizer]:
         """Both optimisers."""
         return {"actor": self.actor_optimizer, "critic": self.critic_optimizer}
 

@@ -13,7 +13,8 @@ from ...envs.base import TeamSpec
 from ..base import Transition
 from ..distributions.categorical import one_hot
 from ..memory.replay import Batch, Replay
-from ..networks.flat import Adam, Network
+from ..networks.flat import Network
+from ..networks.optimizing import Optimizer
 from ..stacked_agent import StackedAgent
 from .off_policy_config import OffPolicyConfig
 
@@ -54,7 +55,7 @@ class OffPolicyAgent(StackedAgent):
         """All networks by name, targets included."""
 
     @abstractmethod
-    def optimizers(self) -> dict[str, Adam]:
+    def optimizers(self) -> dict[str, Optimizer]:
         """All optimisers by name."""
 
     def further_rows(self) -> dict[str, int]:

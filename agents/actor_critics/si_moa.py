@@ -36,7 +36,8 @@ from torch import Tensor
 from ...envs.base import TeamSpec
 from ..memory.replay import Batch
 from ..networks.building import member_networks
-from ..networks.flat import Adam, Network
+from ..networks.flat import Network
+from ..networks.optimizing import Adam, Optimizer
 from ..settings import SettingError
 from .fresh import Fresh
 from .ma_ac import MAAC, MAACConfig
@@ -189,6 +190,6 @@ class SIMOA(MAAC):
         """All networks by name."""
         return super().networks() | ({"model": self.model} if self.has_others else {})
 
-    def optimizers(self) -> dict[str, Adam]:
+    def optimizers(self) -> dict[str, Optimizer]:
         """MA-AC's optimiser and that of the models of others."""
         return super().optimizers() | ({"model": self.model_optimizer} if self.has_others else {})

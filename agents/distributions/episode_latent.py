@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..networks.flat import Adam
+from ..networks.optimizing import Adam
 from ..networks.stacked import StackedMLP
 from ..streams import Streams
 from .categorical import chosen, one_hot

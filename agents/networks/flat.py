@@ -6,7 +6,7 @@ import copy
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from math import prod, sqrt
-from typing import Any, Self
+from typing import Self
 
 import torch
 from torch import Generator, Tensor
@@ -103,27 +103,3 @@ class Network(FlatNetwork, ABC):
         self, x: Tensor, own: Tensor | None = None, columns: Tensor | None = None, twin: int | None = None
     ) -> Tensor:
         """As a call, but the parameters get no gradient; `twin` picks one copy (no leading axis then)."""
-
-
-class Adam(torch.optim.Adam):
-    """torch's fused Adam over the flat parameters of several networks.
-
-    Args:
-        networks: the networks to step, together.
-        learning_rate: Adam's step size; its other constants keep torch's defaults.
-    """
-
-    def __init__(self, networks: Sequence[FlatNetwork], learning_rate: float) -> None:
-        self._networks = list(networks)
-        super().__init__([n.flat for n in networks], lr=learning_rate, fused=True)
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take up a copy of a state; torch would share its tensors with the optimiser that it came from."""
-        super().load_state_dict(copy.deepcopy(state_dict))
-
-    def step(self, closure: Any = None) -> Any:
-        """One step; afterwards every network may be differentiated again."""
-        result = super().step(closure)
-        for network in self._networks:
-            network.stepped()
-        return result

@@ -11,8 +11,8 @@ from torch import Tensor
 from ...envs.base import TeamSpec
 from ..distributions.categorical import one_hot
 from ..memory.episodes import Sequences
-from ..networks.flat import Adam, FlatNetwork
-from ..networks.optimizing import RMSprop, clip_gradients, optimizer
+from ..networks.flat import FlatNetwork
+from ..networks.optimizing import Optimizer, clip_gradients, optimizer
 from ..networks.sequences import RecurrentTrunk
 from ..stacked_agent import StackedAgent
 from .schedules import linear_schedule
@@ -63,11 +63,11 @@ class RecurrentAgent(StackedAgent):
         inputs += team.action_size * c.see_last_action + team.n_agents * c.see_member
         return RecurrentTrunk(inputs, c.hidden, self.streams[f"init {name}"], self.n_networks)
 
-    def optimizer_of(self, networks: Sequence[FlatNetwork]) -> RMSprop | Adam:
+    def optimizer_of(self, networks: Sequence[FlatNetwork]) -> Optimizer:
         """The configured optimiser over networks."""
         return optimizer(self.config.optimizer, networks, self.config.learning_rate)
 
-    def step_down(self, loss: Tensor, networks: Sequence[FlatNetwork], stepper: RMSprop | Adam) -> Tensor:
+    def step_down(self, loss: Tensor, networks: Sequence[FlatNetwork], stepper: Optimizer) -> Tensor:
         """One gradient step on the seeds' losses (S,), clipped seed by seed; the norms (S,) before."""
         loss.sum().backward()
         norm = clip_gradients(networks, self.config.gradient_clip)

@@ -37,8 +37,8 @@ from torch import Tensor
 from ...envs.base import TeamSpec
 from ..memory.episodes import Sequences
 from ..networks.dop_mixing import LinearMixer
-from ..networks.flat import Adam, FlatNetwork
-from ..networks.optimizing import RMSprop, optimizer
+from ..networks.flat import FlatNetwork
+from ..networks.optimizing import Optimizer, optimizer
 from ..networks.sequences import SequenceMLP
 from .episode_agent import EpisodeReplayAgent
 from .returns import following, lambda_returns, masked_mean
@@ -140,7 +140,7 @@ class DOP(StochasticMembers, EpisodeReplayAgent):
             named |= {f"{prefix}mixer_{name}": part for name, part in mixer.parts.items()}
         return named
 
-    def optimizers(self) -> dict[str, RMSprop | Adam]:
+    def optimizers(self) -> dict[str, Optimizer]:
         """One for the policies, one for the critics and their mixer."""
         return {"actor": self.actor_optimizer, "critic": self.critic_optimizer}
 

@@ -32,9 +32,9 @@ from torch import Tensor
 from ...envs.base import TeamSpec
 from ..distributions.categorical import chosen, distribution_of, masked
 from ..memory.episodes import Sequences
-from ..networks.flat import Adam, FlatNetwork
+from ..networks.flat import FlatNetwork
 from ..networks.fop_mixing import FOPCritic, FOPMixer, soft_value
-from ..networks.optimizing import RMSprop, optimizer
+from ..networks.optimizing import Optimizer, optimizer
 from ..networks.sequences import SequenceMLP
 from .episode_agent import EpisodeReplayAgent
 from .fop_settings import FOPConfig
@@ -95,7 +95,7 @@ class FOP(StochasticMembers, EpisodeReplayAgent):
                 named |= {f"{prefix}critic_{k}_{part}": n for part, n in critic.networks().items()}
         return named
 
-    def optimizers(self) -> dict[str, RMSprop | Adam]:
+    def optimizers(self) -> dict[str, Optimizer]:
         """One for the policies, one for each critic and its mixer."""
         first, second = self.critic_optimizers
         return {"actor": self.actor_optimizer, "critic_1": first, "critic_2": second}

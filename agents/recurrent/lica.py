@@ -31,8 +31,8 @@ from torch import Generator, Tensor
 from ...envs.base import TeamSpec
 from ..distributions.categorical import chosen, distribution_of, masked, one_hot
 from ..memory.episodes import Sequences
-from ..networks.flat import Adam, FlatNetwork
-from ..networks.optimizing import RMSprop, optimizer
+from ..networks.flat import FlatNetwork
+from ..networks.optimizing import Optimizer, optimizer
 from ..networks.sequences import SequenceMLP
 from .fragment_agent import FragmentAgent
 from .returns import following, lambda_returns, masked_mean
@@ -156,7 +156,7 @@ class LICA(FragmentAgent):
         named |= {f"critic_{name}": part for name, part in self.critic.parts.items()}
         return named | {f"target_critic_{name}": part for name, part in self.target_critic.parts.items()}
 
-    def optimizers(self) -> dict[str, RMSprop | Adam]:
+    def optimizers(self) -> dict[str, Optimizer]:
         """One for the policies, one for the critic."""
         return {"actor": self.actor_optimizer, "critic": self.critic_optimizer}
 

@@ -26,9 +26,9 @@ from ...envs.base import TeamSpec
 from ..base import Policy
 from ..distributions.categorical import masked
 from ..memory.episodes import Sequences
-from ..networks.flat import Adam, FlatNetwork
+from ..networks.flat import FlatNetwork
 from ..networks.mixing import Mixer, MonotonicMixer, SumMixer, prefixed
-from ..networks.optimizing import RMSprop
+from ..networks.optimizing import Optimizer
 from ..networks.sequences import SequenceMLP
 from .acting import EpsilonGreedyPolicy, GreedyPolicy
 from .episode_agent import EpisodeReplayAgent
@@ -120,7 +120,7 @@ class QMIX(EpisodeReplayAgent):
         targets = {"target_trunk": self.target_trunk, "target_head": self.target_head}
         return {**self.learned, **targets, **prefixed("target_mixer", self.target_mixer)}
 
-    def optimizers(self) -> dict[str, RMSprop | Adam]:
+    def optimizers(self) -> dict[str, Optimizer]:
         """The one optimiser."""
         return {"all": self.optimizer}
 

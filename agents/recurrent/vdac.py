@@ -28,9 +28,9 @@ from torch import Tensor
 
 from ...envs.base import TeamSpec
 from ..memory.episodes import Sequences
-from ..networks.flat import Adam, FlatNetwork
+from ..networks.flat import FlatNetwork
 from ..networks.mixing import Mixer, MonotonicMixer, SumMixer, prefixed
-from ..networks.optimizing import RMSprop
+from ..networks.optimizing import Optimizer
 from .fragment_agent import FragmentAgent
 from .returns import following, lambda_returns, masked_mean
 from .schedules import entropy, log_of, policy_probabilities
@@ -114,7 +114,7 @@ class VDAC(FragmentAgent):
         """All networks by name; there are no targets."""
         return {"trunk": self.trunk, "head": self.head, **prefixed("mixer", self.mixer)}
 
-    def optimizers(self) -> dict[str, RMSprop | Adam]:
+    def optimizers(self) -> dict[str, Optimizer]:
         """The one optimiser."""
         return {"all": self.optimizer}
 

@@ -35,8 +35,8 @@ from ..distributions.categorical import chosen
 from ..distributions.latent import LATENTS, latent_source
 from ..distributions.sequence_prediction import SequencePredictor
 from ..memory.episodes import Sequences
-from ..networks.flat import Adam, FlatNetwork
-from ..networks.optimizing import RMSprop, optimizer
+from ..networks.flat import FlatNetwork
+from ..networks.optimizing import Optimizer, optimizer
 from ..streams import Streams
 from .acting import GreedyPolicy, RecurrentPolicy, SamplingPolicy
 from .fop import FOP
@@ -95,7 +95,7 @@ class VM3FOP(FOP):
         own = {} if self.predictor is None else self.predictor.parts
         return super().networks() | {f"predictor_{name}": part for name, part in own.items()}
 
-    def optimizers(self) -> dict[str, RMSprop | Adam]:
+    def optimizers(self) -> dict[str, Optimizer]:
         """FOP's, and that of q."""
         return super().optimizers() | ({} if self.predictor is None else {"q": self.predictor_optimizer})
 

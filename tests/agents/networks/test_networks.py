@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from coordbench.agents.networks.flat import Adam
+from coordbench.agents.networks.optimizing import Adam
 from coordbench.agents.networks.stacked import StackedMLP
 from tiny import set_outputs
 from torch import nn

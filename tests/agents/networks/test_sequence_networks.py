@@ -1,9 +1,11 @@
 """Networks over sequences against torch's own, padding that changes no bit, gradients clipped by seed."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
-from coordbench.agents.networks.flat import Adam
-from coordbench.agents.networks.optimizing import RMSprop, clip_gradients
+from coordbench.agents.networks.optimizing import Adam, RMSprop, clip_gradients
 from coordbench.agents.networks.sequences import RecurrentTrunk, SequenceMLP
 from coordbench.agents.streams import Streams
 
@@ -145,7 +147,7 @@ def test_optimisers_step_as_torchs(kind):
     if kind is RMSprop:
         plain = torch.optim.RMSprop([mine], lr=0.01, alpha=0.99, eps=1e-5)
     else:
-        plain = torch.optim.Adam([mine], lr=0.01)
+        plain = torch.optim.Adam([mine], lr=0.01, fused=True)
     stepper = kind([net], 0.01)
     for k in range(3):
         gradient = randn(*mine.shape, seed=k, dtype=torch.float32)
@@ -153,7 +155,28 @@ def test_optimisers_step_as_torchs(kind):
         mine.grad = gradient.clone()
         stepper.step()
         plain.step()
-    torch.testing.assert_close(net.flat, mine)
+    assert torch.equal(net.flat, mine)
+
+
+@pytest.mark.parametrize("kind", [RMSprop, Adam])
+def test_an_optimiser_goes_on_from_its_state(kind):
+    nets = [SequenceMLP((IN, 2), generators()) for _ in range(2)]
+    steppers = [kind([net], 0.01) for net in nets]
+
+    def step(which, k):
+        nets[which].flat.grad.copy_(randn(*nets[which].flat.shape, seed=k, dtype=torch.float32))
+        steppers[which].step()
+
+    for k in range(3):
+        step(0, k)
+    state = steppers[0].state_dict()
+    nets[1].load(nets[0].flat.detach())
+    steppers[1].load_state_dict(state)
+    step(0, 3)  # changes neither the state that was taken nor the other optimiser
+    step(1, 3)
+    assert torch.equal(nets[0].flat, nets[1].flat)
+    assert int(state["steps"][0]) == 3
+    assert not torch.equal(state["moments"][0][0], steppers[0].state_dict()["moments"][0][0])
 
 
 def test_compiled_steps_are_torchs_to_single_precision():
@@ -170,3 +193,16 @@ def test_compiled_steps_are_torchs_to_single_precision():
     for mine, exact in zip(*found, strict=True):
         scale = float(exact.abs().max())
         torch.testing.assert_close(mine.double(), exact, rtol=0, atol=3e-6 * scale)
+
+
+@pytest.mark.parametrize("name", ["RMSprop", "Adam"])
+def test_a_step_does_not_pay_for_compilers(name):
+    code = f"""
+import sys, torch
+from coordbench.agents.networks.optimizing import {name}
+from coordbench.agents.networks.sequences import SequenceMLP
+net = SequenceMLP((2, 1), [torch.Generator()])
+{name}([net], 0.01).step()
+sys.exit("torch._dynamo" in sys.modules)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)

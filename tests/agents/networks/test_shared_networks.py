@@ -3,7 +3,7 @@
 import pytest
 import torch
 from coordbench.agents.networks.attention import AttentionCritic
-from coordbench.agents.networks.flat import Adam
+from coordbench.agents.networks.optimizing import Adam
 from coordbench.agents.networks.sharing import SharedMLP
 from coordbench.agents.settings import SettingError
 from tiny import agent, fill, team
