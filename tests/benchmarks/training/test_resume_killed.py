@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import os
 import random
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import resuming
 from coordbench.benchmarks.suites.cell import Cell
 from coordbench.benchmarks.training.train import train
 from resuming import SEEDS, records, tiny_cell, train_stopping, train_until_killed
@@ -17,10 +20,13 @@ KILLED = -9
 
 
 @pytest.fixture(scope="module")
-def processes() -> Any:
+def processes() -> Iterator[Any]:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["resuming_warm"])
-    return context
+    with pytest.MonkeyPatch.context() as patch:
+        # The server of Python 3.11 does not get sys.path, and says nothing if it cannot import what it shall.
+        patch.setenv("PYTHONPATH", str(Path(resuming.__file__).parent), prepend=os.pathsep)
+        yield context
 
 
 @pytest.fixture(scope="module")
