@@ -14,7 +14,6 @@ from ..base import Transition
 from ..distributions.categorical import one_hot
 from ..memory.replay import Batch, Replay
 from ..networks.flat import Network
-from ..networks.optimizing import Optimizer
 from ..stacked_agent import StackedAgent
 from .off_policy_config import OffPolicyConfig
 
@@ -53,10 +52,6 @@ class OffPolicyAgent(StackedAgent):
     @abstractmethod
     def networks(self) -> dict[str, Network]:
         """All networks by name, targets included."""
-
-    @abstractmethod
-    def optimizers(self) -> dict[str, Optimizer]:
-        """All optimisers by name."""
 
     def further_rows(self) -> dict[str, int]:
         """What a stored transition holds beside the common rows, and how many numbers of each: masks."""

@@ -36,7 +36,7 @@ class Optimizer(ABC):
         self._networks = list(networks)
         self._learning_rate = learning_rate
         self._flats = [network.flat for network in networks]
-        self._steps = [torch.zeros((), device=flat.device) for flat in self._flats]
+        self._steps = [torch.zeros((), dtype=torch.float32, device=flat.device) for flat in self._flats]
         self._moments = [
             [torch.zeros_like(flat, requires_grad=False) for flat in self._flats]
             for _ in range(self.n_moments)
@@ -45,7 +45,10 @@ class Optimizer(ABC):
     @torch.no_grad()
     def step(self) -> None:
         """One step by the networks' gradients, which are cleared afterwards."""
-        gradients = [flat.grad for flat in self._flats if flat.grad is not None]
+        gradients = []
+        for flat in self._flats:
+            assert flat.grad is not None
+            gradients.append(flat.grad)
         self._step(gradients)
         for network in self._networks:
             network.stepped()
